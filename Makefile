@@ -1,0 +1,157 @@
+# "make help" lists the targets. Building, the demo, unit tests, linters and cross-builds need only Go.
+
+BIN     := bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# A module file of their own keeps the linters' many dependencies out of the library's go.mod.
+TOOL := go tool -modfile=tools/go.mod
+
+CLANG   ?= clang-19
+FUZZTIME ?= 10m
+
+# The packages that read outside bytes, and those where goroutines meet.
+FUZZED     := ./btf/... ./bpfelf/... ./core/... ./hub/...
+CONCURRENT := . ./hub/... ./minimize/... ./cmd/...
+
+# os/arch pairs that have to build; s390x is the big-endian one.
+PLATFORMS := linux/amd64 linux/arm64 linux/386 linux/s390x darwin/arm64 windows/amd64
+
+# The large set of real kernels. Where there is none, tests use what the repository holds.
+ifeq ($(BTFGEN_HUB),)
+BTFGEN_HUB := $(realpath $(wildcard ../shared/hub))
+endif
+ifneq ($(BTFGEN_HUB),)
+export BTFGEN_HUB
+endif
+
+OBJECT_MAKEFILES = $(shell find . -path './$(BIN)' -prune -o -path '*/testdata/*' -name Makefile -print | sort)
+
+# What "make test" consists of, in this order; .ci/run asks for it to name and time each.
+SUITES := setup unit race diff conformance load fuzz-smoke
+
+.DEFAULT_GOAL := help
+# One after the other: several suites measure time, and all of them use every processor.
+.NOTPARALLEL:
+
+##@ Use
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## build bin/btfgen
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/btfgen ./cmd/btfgen
+
+.PHONY: demo
+demo: ## the main job on the example object and the kernels in kernels/
+	rm -rf $(BIN)/demo
+	go run ./cmd/btfgen generate --hub kernels --out $(BIN)/demo testdata/example/*.o
+	@find $(BIN)/demo -type f -exec ls -l {} +
+
+##@ Test
+
+.PHONY: test
+test: $(SUITES) ## all tests; installs what they need through apt where it can
+
+.PHONY: suites
+suites:
+	@echo $(SUITES)
+
+.PHONY: setup
+setup: ## install the tools that the tests compare with (Debian)
+	scripts/test-setup
+
+.PHONY: unit
+unit: ## unit tests: needs only Go
+	go test ./...
+
+.PHONY: race
+race: ## unit tests of the concurrent packages under the race detector
+	CGO_ENABLED=1 go test -race -short $(CONCURRENT)
+
+# Suites that run other programs are not cached (-count=1): go test cannot see that a program changed.
+.PHONY: diff
+diff: ## differential tests: bpftool, libbpf and cilium/ebpf on real kernels and real programs
+	BTFGEN_DIFF=1 go test -count=1 -timeout 30m ./internal/difftest/...
+
+.PHONY: conformance
+conformance: ## every rule of CO-RE on objects of our own, beside what libbpf does with them
+	BTFGEN_CONFORMANCE=1 go test -count=1 -timeout 15m ./internal/conformance/...
+
+.PHONY: load
+load: ## load programs into this kernel with minimal BTF only (root)
+	BTFGEN_LOAD=1 go test -count=1 -timeout 10m ./internal/loadtest/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10m), one after the other
+	scripts/fuzz $(FUZZTIME) $(FUZZED)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## every fuzz target for a few seconds
+	scripts/fuzz 5s $(FUZZED)
+
+.PHONY: bench
+bench: ## benchmarks, then CPU time beside bpftool's in the same run
+	go test -run '^$$' -bench . -benchmem ./...
+	go run ./internal/bench
+
+##@ Check
+
+.PHONY: lint
+lint: fmt-check tidy-check vet staticcheck golangci ## all checks of the source
+
+.PHONY: fmt
+fmt: ## format the Go source
+	gofmt -w $$(git ls-files --cached --others --exclude-standard -- '*.go')
+
+.PHONY: fmt-check
+fmt-check: ## fail where gofmt would change something
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt (make fmt):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: tidy-check
+tidy-check: ## fail where go mod tidy would change something
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck
+	$(TOOL) staticcheck ./...
+
+.PHONY: golangci
+golangci: ## golangci-lint, with the import rules between packages
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: cross
+cross: ## build, and vet with tests, for every platform
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "cross: $$platform"; \
+		export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		go build ./...; \
+		go vet ./...; \
+	done
+
+.PHONY: objects
+objects: ## rebuild the eBPF test objects from their C sources
+	@set -e; test -n "$(OBJECT_MAKEFILES)" || { echo "no Makefile below a testdata folder"; exit 1; }; \
+	for makefile in $(OBJECT_MAKEFILES); do \
+		$(MAKE) --no-print-directory --always-make -C $$(dirname $$makefile) CLANG=$(CLANG); \
+	done
+
+# Only what is committed can be compared, so new files count as a difference too.
+.PHONY: generated
+generated: objects ## rebuild the test objects and fail if they differ from the committed ones
+	@changed=$$(git status --porcelain -- $(dir $(OBJECT_MAKEFILES))) || exit 1; \
+	if [ -n "$$changed" ]; then echo "generated files differ from the committed ones:"; echo "$$changed"; \
+		git --no-pager diff --stat -- $(dir $(OBJECT_MAKEFILES)); exit 1; fi
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) internal/oracle/build
+	find . -name '*.test' -type f -delete

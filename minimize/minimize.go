@@ -1,0 +1,176 @@
+package minimize
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/core"
+)
+
+// Minimizer makes the minimal BTFs of one plan, kernel after kernel, reusing
+// its buffers. It is not safe for concurrent use: a worker has its own.
+type Minimizer struct {
+	plan    *core.Plan
+	full    *core.Resolver
+	small   *core.Resolver
+	keep    keepSet
+	builder *btf.Builder
+	indices []uint32
+}
+
+// New makes a minimizer for a plan, which must not change any more.
+func New(p *core.Plan) *Minimizer {
+	return &Minimizer{
+		plan:    p,
+		full:    core.NewResolver(p),
+		small:   core.NewResolver(p),
+		builder: btf.NewBuilder(p.ByteOrder()),
+	}
+}
+
+// Full is the resolver with the whole kernel that was minimized last, for
+// outcomes and reasons. It is the minimizer's, until its next call.
+func (m *Minimizer) Full() *core.Resolver { return m.full }
+
+// ErrProof is wrapped by the error for a relocation that does not come to the
+// same outcome on the output, whatever is kept. It says a bug of this package
+// or a kernel whose types no single BTF can stand for.
+var ErrProof = errors.New("proof failed")
+
+// maxRounds bounds how often the kept set is widened: each round widens it for
+// all relocations that differ, so that more than a few are a loop.
+const maxRounds = 8
+
+// Minimize gives the minimal BTF of a kernel, and of the modules given, as one
+// BTF that stands on its own, in the kernel's byte order. The result is the
+// caller's. The blobs must not change while Full is in use.
+//
+// It is proven: for every relocation of the plan, each candidate that matches
+// on the kernel's BTF matches on the result, with the same values, and no
+// other does, by the rules of libbpf and of cilium/ebpf. So the instruction
+// that Patch makes is the same too, being a function of the outcome; type ids
+// alone are those of the result.
+func (m *Minimizer) Minimize(vmlinux []byte, modules ...core.Module) ([]byte, error) {
+	if err := m.full.Load(vmlinux, modules...); err != nil {
+		return nil, err
+	}
+	m.keep.reset(m.full)
+	m.full.Resolve(m.keep.add)
+	for round := 0; ; round++ {
+		out, err := m.emit()
+		if err != nil {
+			return nil, err
+		}
+		differs, err := m.prove(out)
+		if err != nil {
+			return nil, err
+		}
+		if len(differs) == 0 {
+			return out, nil
+		}
+		if round == maxRounds {
+			return nil, m.proofError(differs[0])
+		}
+		for _, i := range differs {
+			m.widen(i, round)
+		}
+	}
+}
+
+// emit writes what is kept. A reference to a type that is not becomes void.
+func (m *Minimizer) emit() ([]byte, error) {
+	m.keep.settle()
+	w := m.builder
+	w.Reset(m.plan.ByteOrder())
+	next := btf.ID(1)
+	for i := range m.keep.blobs {
+		list := m.keep.blobs[i].list
+		for n := range list {
+			list[n].out = next
+			next++
+		}
+	}
+	for i := range m.keep.blobs {
+		b := &m.keep.blobs[i]
+		src := m.full.Types(i)
+		ref := func(id btf.ID) btf.ID {
+			if e := m.keep.find(i, id); e != nil {
+				return e.out
+			}
+			return 0
+		}
+		for n := range b.list {
+			e := &b.list[n]
+			m.indices = m.indices[:0]
+			for _, it := range b.items[e.lo:e.hi] {
+				m.indices = append(m.indices, it.index)
+			}
+			id, err := w.Copy(src, e.id, btf.Copied{All: e.all, Items: m.indices}, ref)
+			if err != nil {
+				return nil, err
+			}
+			if e.pin != 0 {
+				w.Pin(id, e.pin)
+			}
+		}
+	}
+	ids := w.Canonicalise()
+	for i := range m.keep.blobs {
+		list := m.keep.blobs[i].list
+		for n := range list {
+			list[n].out = ids[list[n].out-1]
+		}
+	}
+	return w.Bytes()
+}
+
+// prove resolves the plan on the output, and gives the relocations whose
+// outcome is another.
+func (m *Minimizer) prove(out []byte) (differs []int, _ error) {
+	if err := m.small.Load(out); err != nil {
+		return nil, fmt.Errorf("%w: the output cannot be read back: %w", ErrProof, err)
+	}
+	m.small.Resolve(nil)
+	place := func(blob int, id btf.ID) btf.ID {
+		if e := m.keep.find(blob, id); e != nil {
+			return e.out
+		}
+		return 0
+	}
+	for i := range m.plan.Len() {
+		if !m.full.SameOutcomes(i, m.small, place) {
+			differs = append(differs, i)
+		}
+	}
+	return differs, nil
+}
+
+// widen keeps more for a relocation that came out differently: first what its
+// decisions looked at in vain; then, if that was not it, its candidates apart
+// and in their order, where canonical form had merged or moved them.
+func (m *Minimizer) widen(i, round int) {
+	m.full.Retrace(i, m.keep.add)
+	if round == 0 {
+		return
+	}
+	for _, c := range m.full.Ranks(i) {
+		if e := m.keep.find(c.Blob, c.Type); e != nil && e.pin < c.Rank {
+			e.pin = c.Rank
+		}
+	}
+}
+
+func (m *Minimizer) proofError(i int) error {
+	l := m.plan.Local(i)
+	for _, o := range m.plan.Objects() {
+		for rec, u := range o.Uses {
+			if m.plan.Uses()[u].Local == i {
+				r := &o.Object.Relocs[rec]
+				return fmt.Errorf("%w: %s, section %s, instruction %d, %s: another outcome on the minimal BTF",
+					ErrProof, o.Object.Name, r.Section, r.InsnOff/8, l.LocalPath())
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s: another outcome on the minimal BTF", ErrProof, l.LocalPath())
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+struct inner { int added; int x; int y; };
+struct moved { long b0; int b; int a; struct inner in; } moved;
+struct local_anon { long pad; int deep; } local_anon;
+struct target_anon { int first; union { long z; struct { int direct; int deep; }; }; } target_anon;
+struct named_there { struct { int x; } named; } named_there;
+struct other { int w; };
+struct first_wins { struct { struct other v; }; } first_wins;
+union u { char b0; int a; long b; } u;
+union becomes_union { int a; } becomes_union;
+struct has_union { int shift; union { int x; int y; } in; } has_union;
+struct elem { long k; long added; int v; } elem;
+struct gone { int b; } gone;
+struct only_fwd_there;
+struct only_fwd_there *fwd;
+struct quals { long shift; struct inner in; char *p; } quals;
+typedef struct { int added; int a; int b; } anon_t;
+anon_t anon;
+typedef struct { int added[3]; int a; int b; } chain1_t;
+chain1_t chain1;
+typedef struct { int added[4]; int a; int b; } chain2_t;
+chain2_t chain2;
