@@ -1,0 +1,266 @@
+package btfgen
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btfgen/btfgen/core"
+	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/minimize"
+)
+
+// Options say how Generate goes about it. The zero value is ready for use.
+type Options struct {
+	// Jobs is how many kernels are worked on at a time; 0: one per processor.
+	Jobs int
+	// FailFast stops at the first kernel that fails. Otherwise it is named in
+	// the summary and the others are done.
+	FailFast bool
+	// MaxBytes limits one kernel's BTF in bytes, 0: hub.DefaultMaxBytes.
+	MaxBytes int64
+	// Progress, if set, is called whenever a kernel is done, one call at a time.
+	Progress func(done, total int, kernel string)
+}
+
+// Counts is how many distinct relocations came to what.
+type Counts struct {
+	Resolved  int `json:"resolved"`
+	Zero      int `json:"zero"`
+	Poisoned  int `json:"poisoned"`
+	Ambiguous int `json:"ambiguous"`
+	Failed    int `json:"failed"`
+}
+
+func (c *Counts) add(s core.Status) {
+	switch s {
+	case core.Resolved:
+		c.Resolved++
+	case core.Zero:
+		c.Zero++
+	case core.Poisoned:
+		c.Poisoned++
+	case core.Ambiguous:
+		c.Ambiguous++
+	case core.Failed:
+		c.Failed++
+	}
+}
+
+// Result is one kernel's.
+type Result struct {
+	Kernel string // distro/version/arch/release
+	// BTF is the minimal BTF, in the kernel's byte order; the receiver's.
+	BTF    []byte
+	SHA256 [sha256.Size]byte // of BTF
+	Types  int               // in BTF
+	Input  int64             // bytes of the kernel's BTF and its modules'
+	Counts Counts
+	// Err: the kernel was skipped. ErrNotApplicable is no failure.
+	Err error
+
+	plan     int
+	statuses []core.Status
+	reasons  []reason
+}
+
+// Sink takes a kernel's result, whose BTF it may keep. An error counts as the
+// kernel's failure.
+type Sink func(*Result) error
+
+// Generate makes the minimal BTF of every kernel of source. sink gets the
+// results in the order of the source's kernels, one at a time, those of failed
+// kernels not. The error is ctx's, or that of a source that is of no use;
+// kernels that failed are in the summary, which is never nil.
+func (g *Generator) Generate(ctx context.Context, source hub.Source, opt Options, sink Sink) (*Summary, error) {
+	start := time.Now()
+	c := newCollector(g)
+	kernels, problems, err := source.Kernels()
+	if err != nil {
+		return c.finish(start), err
+	}
+	for _, p := range problems {
+		c.summary.Failures = append(c.summary.Failures, Failure{p.Kernel, p.Err})
+	}
+	c.summary.Kernels = len(kernels)
+	if opt.FailFast && len(problems) > 0 {
+		return c.finish(start), nil
+	}
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	results := make(chan numbered)
+	jobs := opt.Jobs
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(jobs, len(kernels)) {
+		wg.Go(func() {
+			w := g.newWorker(opt, c.reported)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(kernels) || ctx.Err() != nil {
+					return
+				}
+				select {
+				case results <- numbered{i, w.kernel(i, kernels[i])}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	go func() {
+		wg.Wait()
+		close(results)
+	}()
+
+	// Results come as they are done, and are passed on in order.
+	waiting := make(map[int]*Result)
+	turn, done, stopped := 0, 0, false
+	for r := range results {
+		done++
+		if opt.Progress != nil {
+			opt.Progress(done, len(kernels), r.result.Kernel)
+		}
+		waiting[r.i] = r.result
+		for ; waiting[turn] != nil && !stopped; turn++ {
+			res := waiting[turn]
+			delete(waiting, turn)
+			if res.Err == nil {
+				res.Err = sink(res)
+			}
+			c.take(turn, res)
+			if opt.FailFast && len(c.summary.Failures) > 0 {
+				stopped = true
+				stop()
+			}
+		}
+	}
+	if stopped {
+		return c.finish(start), nil
+	}
+	return c.finish(start), ctx.Err()
+}
+
+type numbered struct {
+	i      int
+	result *Result
+}
+
+// worker does one kernel after the other, reusing its buffers.
+type worker struct {
+	g          *Generator
+	reader     *hub.Reader
+	minimizers [2]*minimize.Minimizer
+	modules    []core.Module
+	reported   [2][]atomic.Int64
+}
+
+func (g *Generator) newWorker(opt Options, reported [2][]atomic.Int64) *worker {
+	var ro []hub.ReaderOption
+	if opt.MaxBytes > 0 {
+		ro = append(ro, hub.MaxBytes(opt.MaxBytes))
+	}
+	return &worker{g: g, reader: hub.NewReader(ro...), reported: reported}
+}
+
+func (w *worker) kernel(index int, k *hub.Kernel) *Result {
+	res := &Result{Kernel: k.Name}
+	if err := w.minimize(index, k, res); err != nil {
+		res.Err = err
+	}
+	return res
+}
+
+func (w *worker) minimize(index int, k *hub.Kernel, res *Result) error {
+	types, err := k.Load(w.reader)
+	if err != nil {
+		return err
+	}
+	res.Input = int64(len(types.Vmlinux))
+	w.modules = w.modules[:0]
+	for _, m := range types.Modules {
+		res.Input += int64(len(m.BTF))
+		w.modules = append(w.modules, core.Module{Name: m.Name, BTF: m.BTF})
+	}
+	i, err := orderOf(types.Vmlinux)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.Path, err)
+	}
+	if w.g.plans[i] == nil {
+		return ErrNotApplicable
+	}
+	if w.minimizers[i] == nil {
+		w.minimizers[i] = minimize.New(w.g.plans[i])
+	}
+	m := w.minimizers[i]
+	if res.BTF, err = m.Minimize(types.Vmlinux, w.modules...); err != nil {
+		return fmt.Errorf("%s: %w", k.Path, err)
+	}
+	res.SHA256 = sha256.Sum256(res.BTF)
+	res.Types = m.Types()
+	res.plan = i
+	res.statuses, res.reasons = judge(w.g.plans[i], m.Full(), w.reported[i], index)
+	for _, s := range res.statuses {
+		res.Counts.add(s)
+	}
+	return nil
+}
+
+// reason is why a relocation did not resolve.
+type reason struct {
+	local int
+	text  string
+}
+
+// judge gives every distinct relocation its status, the worst that any of its
+// instructions comes to, and the reasons of those that no earlier kernel has
+// given one for.
+func judge(p *core.Plan, r *core.Resolver, reported []atomic.Int64, kernel int) ([]core.Status, []reason) {
+	statuses := make([]core.Status, p.Len())
+	outcomes := make([]core.Outcome, p.Len())
+	var reasons []reason
+	say := func(i int, text func() string) {
+		for {
+			seen := reported[i].Load()
+			if seen != 0 && seen <= int64(kernel)+1 {
+				return
+			}
+			if reported[i].CompareAndSwap(seen, int64(kernel)+1) {
+				reasons = append(reasons, reason{i, text()})
+				return
+			}
+		}
+	}
+	for i := range outcomes {
+		outcomes[i] = r.Outcome(i)
+		statuses[i] = outcomes[i].Status
+		if statuses[i] > core.Zero {
+			say(i, func() string { return r.Reason(i, outcomes[i]) })
+		}
+	}
+	uses := p.Uses()
+	for u := range uses {
+		i := uses[u].Local
+		if outcomes[i].Status > core.Zero {
+			continue
+		}
+		_, poisoned, err := core.Patch(uses[u].Insn, outcomes[i], p.ByteOrder())
+		switch {
+		case err != nil && statuses[i] != core.Failed:
+			statuses[i] = core.Failed
+			say(i, err.Error)
+		case poisoned && statuses[i] < core.Poisoned:
+			statuses[i] = core.Poisoned
+			say(i, func() string { return r.Reason(i, outcomes[i]) })
+		}
+	}
+	return statuses, reasons
+}

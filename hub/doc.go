@@ -1,0 +1,13 @@
+// Package hub opens sets of kernels: an archive tree
+// (distro/version/arch/release.btf, plain or packed), single files, several of
+// them merged. It finds the kernels, filters them by name, and hands out the
+// bytes of a kernel's BTF and of its modules' BTF.
+//
+// It must not know relocations, nor what BTF says: it looks at the magic, and
+// lets package btf find the BTF in an ELF file.
+//
+// Listing is cheap: nothing is read before [Kernel.Load]. A worker loads one
+// kernel after another with its own [Reader], whose buffers are reused; memory
+// is bounded by the number of workers and by [MaxBytes]. No temporary files are
+// written, and names in archives are never used as paths.
+package hub

@@ -1,0 +1,196 @@
+package hub
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Source is a set of kernels.
+type Source interface {
+	// Kernels lists the kernels sorted by name, each name once, and what
+	// is there but could not be listed. The error says that the source as a
+	// whole is of no use. Nothing is read but directories.
+	Kernels() ([]*Kernel, []Problem, error)
+}
+
+// Kernel is one kernel of a source. It may be used by several goroutines, each
+// with a Reader of its own.
+type Kernel struct {
+	// Name is distro/version/arch/release in an archive tree; a single
+	// file's is its base name without extensions.
+	Name string
+	// Path is the file that holds the kernel's own types.
+	Path string
+
+	modules []moduleFile // sorted by name
+	elf     bool         // Path and the modules may be ELF files
+}
+
+type moduleFile struct{ name, path string }
+
+// Modules returns the names of the kernel's modules, sorted.
+func (k *Kernel) Modules() []string {
+	names := make([]string, len(k.modules))
+	for i, m := range k.modules {
+		names[i] = m.name
+	}
+	return names
+}
+
+// firstModules sorts files by name and drops all but the first of a name, each
+// of them reported to duplicate.
+func firstModules(files []moduleFile, duplicate func(left, kept moduleFile)) []moduleFile {
+	slices.SortStableFunc(files, func(a, b moduleFile) int { return cmp.Compare(a.name, b.name) })
+	kept := files[:0]
+	for _, f := range files {
+		if n := len(kept); n > 0 && kept[n-1].name == f.name {
+			duplicate(f, kept[n-1])
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept
+}
+
+// Problem is something in a source that is left out of its kernels, or a
+// kernel's module that is: a duplicate, a dangling link, an unreadable
+// directory.
+type Problem struct {
+	Kernel string // the kernel's name, empty if it concerns no single kernel
+	Err    error  // names the files
+}
+
+func (p Problem) Error() string {
+	if p.Kernel == "" {
+		return p.Err.Error()
+	}
+	return p.Kernel + ": " + p.Err.Error()
+}
+
+func (p Problem) Unwrap() error { return p.Err }
+
+// Option is an option of Open.
+type Option func(*options)
+
+type options struct{ modules []string }
+
+// WithModules adds the BTF of modules to a single-file source: raw BTF (split,
+// on the file's as base) or modules with such a section, packed or not. A
+// module's name is its base name without extensions.
+func WithModules(files ...string) Option {
+	return func(o *options) { o.modules = append(o.modules, files...) }
+}
+
+// Open opens an archive tree if path is a directory, a single file otherwise:
+// BTF or an ELF file with a .BTF section (vmlinux, module), packed or not.
+func Open(path string, opts ...Option) (Source, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		if len(o.modules) > 0 {
+			return nil, fmt.Errorf("%s: modules can be given for a single file only; in a tree they are found as release.modules/*.btf", path)
+		}
+		return tree{root: path}, nil
+	}
+	kernel := &Kernel{Name: stem(filepath.Base(path)), Path: path, elf: true}
+	for _, file := range o.modules {
+		kernel.modules = append(kernel.modules, moduleFile{stem(filepath.Base(file)), file})
+	}
+	kernel.modules = firstModules(kernel.modules, func(left, kept moduleFile) {
+		err = fmt.Errorf("module %s is given twice: %s and %s", kept.name, kept.path, left.path)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return single{kernel}, nil
+}
+
+// stem removes the extensions that say what a file is; those of a version stay.
+func stem(base string) string {
+	for {
+		short := base
+		for _, ext := range [...]string{".btf", ".tar", ".xz", ".zst", ".gz", ".ko"} {
+			if s := strings.TrimSuffix(short, ext); s != "" {
+				short = s
+			}
+		}
+		if short == base {
+			return base
+		}
+		base = short
+	}
+}
+
+type single struct{ kernel *Kernel }
+
+func (s single) Kernels() ([]*Kernel, []Problem, error) { return []*Kernel{s.kernel}, nil, nil }
+
+// Merge makes one source of several. Of kernels with the same name the first
+// source's is taken, the others are problems.
+func Merge(sources ...Source) Source {
+	if len(sources) == 1 {
+		return sources[0]
+	}
+	return merged(sources)
+}
+
+type merged []Source
+
+func (m merged) Kernels() ([]*Kernel, []Problem, error) {
+	var all []*Kernel
+	var problems []Problem
+	for _, source := range m {
+		kernels, p, err := source.Kernels()
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, kernels...)
+		problems = append(problems, p...)
+	}
+	all, duplicates := firstOfEach(all)
+	return all, append(problems, duplicates...), nil
+}
+
+// firstOfEach sorts kernels by name and reports all but the first of a name.
+func firstOfEach(kernels []*Kernel) ([]*Kernel, []Problem) {
+	slices.SortStableFunc(kernels, func(a, b *Kernel) int { return cmp.Compare(a.Name, b.Name) })
+	var problems []Problem
+	kept := kernels[:0]
+	for _, k := range kernels {
+		if n := len(kept); n > 0 && kept[n-1].Name == k.Name {
+			problems = append(problems, Problem{k.Name, fmt.Errorf("duplicate kernel: %s is left out for %s", k.Path, kept[n-1].Path)})
+			continue
+		}
+		kept = append(kept, k)
+	}
+	return kept, problems
+}
+
+// Filtered is the part of source whose kernels f matches. Problems that concern
+// no single kernel stay.
+func Filtered(source Source, f *Filter) Source { return filtered{source, f} }
+
+type filtered struct {
+	source Source
+	filter *Filter
+}
+
+func (f filtered) Kernels() ([]*Kernel, []Problem, error) {
+	kernels, problems, err := f.source.Kernels()
+	if err != nil {
+		return nil, nil, err
+	}
+	kernels = slices.DeleteFunc(slices.Clone(kernels), func(k *Kernel) bool { return !f.filter.Match(k.Name) })
+	problems = slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return p.Kernel != "" && !f.filter.Match(p.Kernel) })
+	return kernels, problems, nil
+}
