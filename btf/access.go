@@ -155,6 +155,31 @@ func (b *BTF) Member(id ID, i int) Member {
 	return Member{NameOff: le(m, 0), Type: ID(le(m, 4)), BitOffset: off & 0xffffff, BitSize: off >> 24}
 }
 
+// FindMember gives the first member of a struct or union, from the i-th on,
+// that has the name or has none: its index, or -1.
+func (b *BTF) FindMember(id ID, i int, name string) int {
+	rec, info := b.info(id, 1<<KindStruct|1<<KindUnion)
+	n := int(info & 0xffffff)
+	if rec == nil || i >= n {
+		return -1
+	}
+	items := rec[headerSize : headerSize+n*12]
+	for ; i < n; i++ {
+		off := le(items, i*12)
+		if off == 0 {
+			return i
+		}
+		s := b.from(off)
+		if len(s) == 0 || s[0] == 0 {
+			return i
+		}
+		if len(name) > 0 && s[0] == name[0] && len(s) > len(name) && s[len(name)] == 0 && string(s[:len(name)]) == name {
+			return i
+		}
+	}
+	return -1
+}
+
 // Array is an array's element, index and length.
 func (b *BTF) Array(id ID) Array {
 	rec, _ := b.info(id, 1<<KindArray)

@@ -179,40 +179,47 @@ const pickKinds = 1<<KindInt | 1<<KindStruct | 1<<KindUnion | 1<<KindEnum | 1<<K
 func (b *BTF) index(names *Names, ids []ID) ([]ID, error) {
 	types, offs := b.types, b.offs[:0]
 	strEnd := b.startStr + uint32(len(b.strs))
-	strs, startStr := b.strs, b.startStr
 	want := uint32(0)
 	if names != nil {
 		want = names.kinds & pickKinds
 	}
-	for off := 0; off < len(types); {
-		rec := types[off:]
-		if len(rec) < headerSize {
-			return ids, malformed("type %d at offset %d: cut off", int(b.start)+len(offs), off)
-		}
-		rec = rec[:headerSize:headerSize]
-		name, info := binary.LittleEndian.Uint32(rec), binary.LittleEndian.Uint32(rec[4:])
-		kind := info >> 24 & 0x7f
-		size := headerSize + int(fixedSize[kind]) + int(info&0xffffff)*int(itemSize[kind])
-		if kind-1 >= uint32(lastKind) || size > len(types)-off || name >= strEnd {
+	if guess := len(types) / typicalRecord; cap(offs) < guess {
+		offs = make([]uint32, 0, guess)
+	}
+	off := 0
+	for off <= len(types)-headerSize {
+		head := binary.LittleEndian.Uint64(types[off:])
+		name, kind := uint32(head), uint32(head>>56)&0x7f
+		shape := shapes[kind]
+		size := int(shape&0xff) + int(head>>32&0xffffff)*int(shape>>8)
+		if shape == 0 || size > len(types)-off || name >= strEnd {
 			return ids, b.badRecord(len(offs), off, size, kind, name)
 		}
-		if 1<<(kind&31)&want != 0 && name != 0 {
-			var s []byte
-			if name >= startStr {
-				s = strs[name-startStr:]
-			} else {
-				s = b.base.from(name)
-			}
-			if names.mayHave(s) {
-				ids = append(ids, b.start+ID(len(offs)))
-			}
+		if 1<<(kind&31)&want != 0 && name != 0 && names.mayHave(b.from(name)) {
+			ids = append(ids, b.start+ID(len(offs)))
 		}
 		offs = append(offs, uint32(off))
 		off += size
 	}
+	if off != len(types) {
+		return ids, malformed("type %d at offset %d: cut off", int(b.start)+len(offs), off)
+	}
 	b.offs = offs
 	return ids, nil
 }
+
+// typicalRecord is less than the bytes that a record of a kernel's BTF takes on
+// average, about 28.
+const typicalRecord = 24
+
+// shapes has for every kind the size in bytes of a record without items, and
+// from bit 8 on that of an item; 0 for an unknown kind.
+var shapes = func() (t [128]uint16) {
+	for k := KindInt; k <= lastKind; k++ {
+		t[k] = headerSize + uint16(fixedSize[k]) + uint16(itemSize[k])<<8
+	}
+	return t
+}()
 
 func (b *BTF) badRecord(i, off, size int, kind, name uint32) error {
 	id := int(b.start) + i

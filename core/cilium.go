@@ -450,9 +450,9 @@ func (t *types) ciliumFindMember(id btf.ID, name string) (_ btf.Member, last boo
 		}
 		visited++
 		n := t.Vlen(p.id)
-		for j := range n {
+		for j := t.FindMember(p.id, 0, name); j >= 0; j = t.FindMember(p.id, j+1, name) {
 			raw := t.Member(p.id, j)
-			if raw.NameOff != 0 && t.isNamed(raw.NameOff, name) {
+			if !t.isNamed(raw.NameOff, "") {
 				t.touch(p.id, int32(j))
 				for q := p; q.parent >= 0; q = queue[q.parent] {
 					up := queue[q.parent]
@@ -462,13 +462,8 @@ func (t *types) ciliumFindMember(id btf.ID, name string) (_ btf.Member, last boo
 				t.touch(raw.Type, ItemSelf)
 				m := t.ciliumMember(p.id, j)
 				m.BitOffset += p.offset
-				if m.NameOff != 0 {
-					t.touchIfFlexible(p.id, n, m.Type)
-				}
+				t.touchIfFlexible(p.id, n, m.Type)
 				return m, j == n-1, matches, flawNone
-			}
-			if raw.NameOff != 0 && !t.isNamed(raw.NameOff, "") {
-				continue
 			}
 			mark := len(t.touched)
 			aid, k, ok := t.underlying(raw.Type)

@@ -71,37 +71,31 @@ func (t *types) matchMember(l *Local, i int, id btf.ID, s *spec) (_ verdict, _ f
 	if !k.IsComposite() {
 		return noMatch, flawNone, 0
 	}
+	if len(s.raw) == maxSpecLen && t.Vlen(id) > 0 {
+		return failed, flawTooDeep, 0
+	}
 	name := l.names[i]
-	for n := range t.Vlen(id) {
-		if len(s.raw) == maxSpecLen {
-			return failed, flawTooDeep, 0
-		}
+	for n := t.FindMember(id, 0, name); n >= 0; n = t.FindMember(id, n+1, name) {
 		m := t.Member(id, n)
-		switch {
-		case m.NameOff == 0 || t.isNamed(m.NameOff, ""):
-			mark := len(t.touched)
-			t.touch(id, int32(n))
-			s.bitOffset += m.BitOffset
-			s.raw = append(s.raw, int32(n))
-			v, f, next := t.matchMember(l, i, m.Type, s)
-			if v != noMatch {
-				return v, f, next
-			}
-			s.bitOffset -= m.BitOffset
-			s.raw = s.raw[:len(s.raw)-1]
-			if !t.exhaustive {
-				t.touched = t.touched[:mark]
-			}
-		case t.isNamed(m.NameOff, name):
-			t.touch(id, int32(n))
-			s.bitOffset += m.BitOffset
-			s.raw = append(s.raw, int32(n))
+		mark := len(t.touched)
+		t.touch(id, int32(n))
+		s.bitOffset += m.BitOffset
+		s.raw = append(s.raw, int32(n))
+		if !t.isNamed(m.NameOff, "") {
 			local := l.types.Member(l.spec.acc[i].typ, int(l.spec.acc[i].idx))
 			v, f := fieldsCompatible(l.types, local.Type, t, m.Type)
 			if v == matches {
 				s.acc = append(s.acc, accessor{typ: id, idx: int32(n), named: true})
 			}
 			return v, f, m.Type
+		}
+		if v, f, next := t.matchMember(l, i, m.Type, s); v != noMatch {
+			return v, f, next
+		}
+		s.bitOffset -= m.BitOffset
+		s.raw = s.raw[:len(s.raw)-1]
+		if !t.exhaustive {
+			t.touched = t.touched[:mark]
 		}
 	}
 	return noMatch, flawNone, 0

@@ -1,6 +1,9 @@
 package core
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/btfgen/btfgen/btf"
 )
 
@@ -191,31 +194,24 @@ func (r *Resolver) SameOutcomes(i int, min *Resolver, id func(blob int, id btf.I
 func (r *Resolver) sameMatches(i int, min *Resolver, id func(int, btf.ID) btf.ID) bool {
 	l := r.plan.locals[i]
 	a, b := r.matchesOf(i), min.matchesOf(i)
-	seen := 0
+	met := min.newImages(len(b))
 	for k := range a {
 		c := &r.cands[a[k].cand]
 		to := id(int(c.blob), c.id)
-		j := 0
-		for j < len(b) && min.cands[b[j].cand].id != to {
-			j++
-		}
-		if j == len(b) || !a[k].same(&b[j], l.Kind, to) {
+		j, ok := slices.BinarySearchFunc(b, to, func(m match, to btf.ID) int { return cmp.Compare(min.cands[m.cand].id, to) })
+		if !ok || !a[k].same(&b[j], l.Kind, to) {
 			return false
 		}
-		if !r.earlierImage(a[:k], to, id) {
-			seen++
-		}
+		met[j] = true
 	}
-	return seen == len(b)
+	return !slices.Contains(met, false)
 }
 
-func (r *Resolver) earlierImage(a []match, to btf.ID, id func(int, btf.ID) btf.ID) bool {
-	for k := range a {
-		if c := &r.cands[a[k].cand]; id(int(c.blob), c.id) == to {
-			return true
-		}
-	}
-	return false
+// newImages is a list of n false.
+func (r *Resolver) newImages(n int) []bool {
+	r.images = slices.Grow(r.images[:0], n)[:n]
+	clear(r.images)
+	return r.images
 }
 
 func (m *match) same(o *match, kind Kind, to btf.ID) bool {
@@ -233,37 +229,28 @@ func (r *Resolver) fixupsOf(i int) []candFixup {
 	return r.fixups[r.fixupStart[i]:r.fixupStart[i+1]]
 }
 
+// sameFixups is sameMatches by cilium/ebpf's rules.
 func (r *Resolver) sameFixups(i int, min *Resolver, id func(int, btf.ID) btf.ID) bool {
 	l := r.plan.locals[i]
 	a, b := r.fixupsOf(i), min.fixupsOf(i)
-	images := 0
+	met := min.newImages(len(b))
 	for k := range a {
 		c := &r.cands[a[k].cand]
 		to := id(int(c.blob), c.id)
-		j := 0
-		for j < len(b) && min.cands[b[j].cand].id != to {
-			j++
-		}
-		if j == len(b) {
+		j, ok := slices.BinarySearchFunc(b, to, func(f candFixup, to btf.ID) int { return cmp.Compare(min.cands[f.cand].id, to) })
+		if !ok {
 			return false
 		}
-		x, y := a[k].fix, b[j].fix
+		x := a[k].fix
 		if l.Kind == TypeIDTarget && x.flaw == flawNone {
 			x.target = uint64(to)
 		}
-		if x != y {
+		if x != b[j].fix {
 			return false
 		}
-		again := false
-		for _, e := range a[:k] {
-			c := &r.cands[e.cand]
-			again = again || id(int(c.blob), c.id) == to
-		}
-		if !again {
-			images++
-		}
+		met[j] = true
 	}
-	return images == len(b)
+	return !slices.Contains(met, false)
 }
 
 // Ranked is a candidate and its rank among those of a relocation.

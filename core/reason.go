@@ -52,7 +52,10 @@ func (r *Resolver) ambiguity(i int, out Outcome) string {
 				continue
 			}
 			what := fmt.Sprintf("[%d] %s %s", id, kindWord(c.kind), r.blobs[c.blob].Name(id))
-			if l.Kind.isField() && l.Kind != FieldExists {
+			if l.Kind == FieldExists { // also where both have the field
+				return fmt.Sprintf("%s has it at bit %d", what, m.bitOffset)
+			}
+			if l.Kind.isField() {
 				return fmt.Sprintf("%s has it at bit %d (value %d)", what, m.bitOffset, m.value.val)
 			}
 			return fmt.Sprintf("%s gives %d", what, int64(m.value.val))

@@ -26,7 +26,8 @@ type Resolver struct {
 	fixups     []candFixup
 	fixupStart []int32
 
-	spec spec
+	spec   spec
+	images []bool // see newImages
 }
 
 // candidate is a target type with the essential name of a root.

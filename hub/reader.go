@@ -194,7 +194,8 @@ func (b *buffer) grow(n int) []byte {
 		b.b = nil // so that the collector may have it before the new one is there
 		// Kernels of a distribution grow a little with each release: some
 		// room, and not every one of them takes a new buffer.
-		b.b = make([]byte, n, n+n/16)
+		b.b = make([]byte, n+n/16)
+		adviseHugePages(b.b)
 	}
 	b.b = b.b[:n]
 	return b.b

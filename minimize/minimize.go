@@ -174,3 +174,6 @@ func (m *Minimizer) proofError(i int) error {
 	}
 	return fmt.Errorf("%w: %s: another outcome on the minimal BTF", ErrProof, l.LocalPath())
 }
+
+// Types is the number of types in the last result.
+func (m *Minimizer) Types() int { return m.builder.Len() }
