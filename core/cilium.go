@@ -554,6 +554,7 @@ func (c *ciliumCompare) compatible(local, target btf.ID) (verdict, flaw) {
 	case btf.KindVoid, btf.KindStruct, btf.KindUnion, btf.KindEnum, btf.KindEnum64, btf.KindFwd, btf.KindInt:
 		return matches, flawNone
 	case btf.KindPtr:
+		c.tt.touch(t, ItemAll)
 		return c.compatible(c.lt.Ref(l), c.tt.Ref(t))
 	case btf.KindArray:
 		la, ta := c.lt.Array(l), c.tt.Array(t)
@@ -604,6 +605,7 @@ func (c *ciliumCompare) match(local, target btf.ID) (verdict, flaw) {
 		le, te := c.lt.Int(l).Encoding, c.tt.Int(t).Encoding
 		return yes(c.lt.BTF.Size(l) == c.tt.BTF.Size(t) && (le == btf.Signed) == (te == btf.Signed)), flawNone
 	case btf.KindPtr:
+		c.tt.touch(t, ItemAll)
 		lr, tr := c.lt.Ref(l), c.tt.Ref(t)
 		if c.declares(c.lt, lr, c.tt, tr) || c.declares(c.tt, tr, c.lt, lr) {
 			return matches, flawNone

@@ -32,6 +32,7 @@ func compatible(lt *types, local btf.ID, tt *types, target btf.ID, level int) (v
 		case btf.KindInt:
 			return yes(lt.Int(local).BitOffset == 0 && tt.Int(target).BitOffset == 0), flawNone
 		case btf.KindPtr:
+			tt.touch(target, ItemAll)
 			local, target = lt.Ref(local), tt.Ref(target)
 		case btf.KindArray:
 			tt.touch(tt.Array(target).Index, ItemSelf)
@@ -117,6 +118,7 @@ func typesMatch(lt *types, local btf.ID, tt *types, target btf.ID, behindPtr boo
 				return noMatch, flawNone
 			}
 			behindPtr = true
+			tt.touch(target, ItemAll)
 			local, target = lt.Ref(local), tt.Ref(target)
 		case btf.KindArray:
 			if tk != btf.KindArray || lt.Array(local).Nelems != tt.Array(target).Nelems {

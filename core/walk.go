@@ -6,7 +6,7 @@ import "github.com/btfgen/btfgen/btf"
 const (
 	// ItemSelf: the record itself, without items.
 	ItemSelf int32 = -1
-	// ItemAll: every member, enumerator or parameter.
+	// ItemAll: every member, enumerator or parameter; what a pointer points to.
 	ItemAll int32 = -2
 )
 

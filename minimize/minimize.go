@@ -78,7 +78,8 @@ func (m *Minimizer) Minimize(vmlinux []byte, modules ...core.Module) ([]byte, er
 	}
 }
 
-// emit writes what is kept. A reference to a type that is not becomes void.
+// emit writes what is kept. A reference to a type that is not becomes void, and
+// so does what a pointer points to where that played no part.
 func (m *Minimizer) emit() ([]byte, error) {
 	m.keep.settle()
 	w := m.builder
@@ -102,6 +103,10 @@ func (m *Minimizer) emit() ([]byte, error) {
 		}
 		for n := range b.list {
 			e := &b.list[n]
+			ref := ref
+			if src.Kind(e.id) == btf.KindPtr && !e.all {
+				ref = void // no decision has looked behind it
+			}
 			m.indices = m.indices[:0]
 			for _, it := range b.items[e.lo:e.hi] {
 				m.indices = append(m.indices, it.index)
@@ -124,6 +129,8 @@ func (m *Minimizer) emit() ([]byte, error) {
 	}
 	return w.Bytes()
 }
+
+func void(btf.ID) btf.ID { return 0 }
 
 // prove resolves the plan on the output, and gives the relocations whose
 // outcome is another.
