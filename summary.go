@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/btfgen/btfgen/core"
 )
 
 // Summary is what Generate did.
@@ -118,10 +116,10 @@ func (c *collector) finish(start time.Time) *Summary {
 			if bad == 0 {
 				continue
 			}
-			object, program := firstUse(p, local)
+			object, record := p.First(local)
 			why := c.reasons[i][local]
 			c.summary.Unresolved = append(c.summary.Unresolved, Unresolved{
-				Object: object, Program: program, Path: p.Local(local).LocalPath(),
+				Object: object.Name, Program: object.Relocs[record].Program, Path: p.Local(local).LocalPath(),
 				Kernels: bad, Counts: n, Reason: why.text, Kernel: why.kernel,
 			})
 		}
@@ -129,16 +127,4 @@ func (c *collector) finish(start time.Time) *Summary {
 	slices.SortStableFunc(c.summary.Unresolved, func(a, b Unresolved) int { return cmp.Compare(b.Kernels, a.Kernels) })
 	c.summary.Duration = time.Since(start)
 	return c.summary
-}
-
-// firstUse is where a relocation is first asked for.
-func firstUse(p *core.Plan, local int) (object, program string) {
-	for _, o := range p.Objects() {
-		for rec, u := range o.Uses {
-			if p.Uses()[u].Local == local {
-				return o.Object.Name, o.Object.Relocs[rec].Program
-			}
-		}
-	}
-	return "", ""
 }

@@ -21,6 +21,8 @@ type Builder struct {
 	strings stringTable
 	canon   canonicaliser
 	err     error // the first thing that was added and cannot be encoded
+
+	wholeStrings bool // see WholeStrings
 }
 
 // BuildMember is a member for Struct and Union; offset and size are in bits.
@@ -74,6 +76,12 @@ func (w *Builder) Reset(order binary.ByteOrder) {
 		w.canon.nameHash = w.canon.nameHash[:0]
 	}
 }
+
+// WholeStrings makes Bytes share equal strings only, so that each name starts
+// behind a zero byte. The kernel and libbpf do not mind a name that is another's
+// end; cilium/ebpf refuses the whole BTF ("offset 118 is not the beginning of a
+// string", as of 0.22). It outlasts Reset.
+func (w *Builder) WholeStrings() { w.wholeStrings = true }
 
 // Len is the number of types added.
 func (w *Builder) Len() int { return len(w.at) }
@@ -314,8 +322,8 @@ func (w *Builder) item(src *BTF, kind Kind, it []byte) {
 var ErrTooLarge = errors.New("BTF too large")
 
 // Bytes encodes what was added: a 24-byte header, the types in order of
-// adding, and the strings, each once and as a suffix of another where it is
-// one. The result is the caller's.
+// adding, and the strings, each once and, but for WholeStrings, as a suffix of
+// another where it is one. The result is the caller's.
 func (w *Builder) Bytes() ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
@@ -329,7 +337,7 @@ func (w *Builder) Bytes() ([]byte, error) {
 	for _, at := range w.at {
 		w.eachName(int(at), func(pos int) { w.strings.use(w.words[pos]) })
 	}
-	strLen, err := w.strings.place(w.startStr, w.start > 1)
+	strLen, err := w.strings.place(w.startStr, w.start > 1, !w.wholeStrings)
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,24 @@ func TestStringsAreShared(t *testing.T) {
 	}
 }
 
+// cilium/ebpf wants every name to start behind a zero byte.
+func TestWholeStrings(t *testing.T) {
+	w := btf.NewBuilder(binary.LittleEndian)
+	w.WholeStrings()
+	w.Reset(binary.BigEndian)
+	for _, name := range []string{"abc", "bc", "c", "bc"} {
+		w.Struct(name, 0)
+	}
+	raw := encode(t, w)
+	if got, want := stringBytes(raw, binary.BigEndian), 1+4+3+2; got != want {
+		t.Errorf("%d bytes of strings, expected %d", got, want)
+	}
+	b := parse(t, raw)
+	if got := b.Name(1) + b.Name(2) + b.Name(3) + b.Name(4); got != "abcbccbc" {
+		t.Errorf("names %q, expected abcbccbc", got)
+	}
+}
+
 // Strings left over from what a builder held before are not written.
 func TestBuilderReset(t *testing.T) {
 	w := everyKind(binary.BigEndian)

@@ -12,7 +12,8 @@ var ErrNoBTF = errors.New("no BTF")
 
 // FindELF gives the contents of an ELF file's .BTF section, be it a vmlinux, a
 // module or an eBPF object. Raw BTF is passed through. The result aliases file
-// where the section is not compressed.
+// where the section is not compressed. A module that was built apart from its
+// kernel is refused: its ids count from a base of its own.
 func FindELF(file []byte) ([]byte, error) {
 	if IsBTF(file) {
 		return file, nil
@@ -28,6 +29,10 @@ func FindELF(file []byte) ([]byte, error) {
 	sec := f.Section(".BTF")
 	if sec == nil || sec.Type == elf.SHT_NOBITS {
 		return nil, fmt.Errorf("%w: the ELF file has no .BTF section", ErrNoBTF)
+	}
+	if f.Section(".BTF.base") != nil {
+		return nil, fmt.Errorf("%w: the module's BTF stands on a base of its own (.BTF.base), not on vmlinux's; "+
+			"take the one that the kernel has related, /sys/kernel/btf/NAME", ErrFormat)
 	}
 	if sec.Flags&elf.SHF_COMPRESSED == 0 {
 		if sec.Offset > uint64(len(file)) || sec.FileSize > uint64(len(file))-sec.Offset {

@@ -69,8 +69,8 @@ func (t *stringTable) use(i uint32) {
 
 // place gives every used string its offset, from start on, and returns the
 // size of the section. Strings stand in order of first use; one that ends
-// another stands in that one.
-func (t *stringTable) place(start uint32, split bool) (size uint32, err error) {
+// another stands in that one, if share is set.
+func (t *stringTable) place(start uint32, split, share bool) (size uint32, err error) {
 	t.sorted = append(t.sorted[:0], t.used...)
 	slices.SortFunc(t.sorted, func(a, b uint32) int { return compareReversed(t.list[a], t.list[b]) })
 	t.offs[0] = 0
@@ -87,7 +87,7 @@ func (t *stringTable) place(start uint32, split bool) (size uint32, err error) {
 		return len(h) >= len(s) && h[len(h)-len(s):] == s
 	}
 	for k := len(t.sorted) - 1; k >= 0; k-- {
-		if i := t.sorted[k]; host != 0 && shares(i) {
+		if i := t.sorted[k]; share && host != 0 && shares(i) {
 			t.hosts[i] = host
 		} else {
 			host, t.hosts[i] = i, 0

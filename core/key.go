@@ -14,7 +14,12 @@ func (l *Local) key(key []byte) []byte {
 	key = append(key, byte(l.rootKind))
 	key = appendString(key, l.rootName)
 	if l.err != nil {
-		return appendString(append(key, 0xff), l.err.Error())
+		// cilium/ebpf may make something of it all the same.
+		key = appendString(append(key, 0xff), l.err.Error())
+		key = appendString(key, l.Access)
+		g := graphKey{t: l.types, key: key, deep: true}
+		g.add(l.Type)
+		return g.key
 	}
 	v := &l.value
 	key = binary.AppendUvarint(key, v.val)

@@ -19,7 +19,7 @@ type Local struct {
 	spec     spec
 	names    []string // per accessor: the member's name, or the enumerator's
 	value    value    // what a loader expects to find in the instruction
-	err      error    // the record itself is bad: an error on every kernel
+	err      error    // the record itself is bad: an error of libbpf on every kernel
 
 	cilium ciliumLocal
 }
@@ -37,10 +37,9 @@ func localTypes(b *btf.BTF) *types { return &types{BTF: b, pointerSize: 8} }
 func compile(t *types, kind Kind, typ btf.ID, access string) *Local {
 	l := &Local{Kind: kind, Type: typ, Access: access, types: t}
 	l.rootKind, l.rootName = t.Kind(typ), t.Name(typ)
-	if l.err = l.parse(); l.err != nil {
-		return l
+	if l.err = l.parse(); l.err == nil {
+		l.value = l.types.value(kind, &l.spec, t.ByteOrder())
 	}
-	l.value = l.types.value(kind, &l.spec, t.ByteOrder())
 	l.cilium = l.compileCilium()
 	return l
 }

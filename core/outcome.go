@@ -176,9 +176,6 @@ func (r *Resolver) single(i int) bool {
 // where a type of r is in min, 0 if it was dropped.
 func (r *Resolver) SameOutcomes(i int, min *Resolver, id func(blob int, id btf.ID) btf.ID) bool {
 	l := r.plan.locals[i]
-	if r.plan.roots[i].lib < 0 {
-		return true
-	}
 	full, small := r.outcome(i, nil), min.outcome(i, nil)
 	if full.Status != small.Status || full.NewSize != small.NewSize || full.FailMemSize != small.FailMemSize ||
 		full.flaw != small.flaw || full.Poison != small.Poison {
@@ -251,6 +248,33 @@ func (r *Resolver) sameFixups(i int, min *Resolver, id func(int, btf.ID) btf.ID)
 		met[j] = true
 	}
 	return !slices.Contains(met, false)
+}
+
+// Unexpected is the types of r, a smaller BTF, that match the i-th relocation
+// by either loader's rules without being the image of a type that matches on
+// full.
+func (r *Resolver) Unexpected(i int, full *Resolver, id func(int, btf.ID) btf.ID) []btf.ID {
+	expected := make(map[btf.ID]bool)
+	for _, m := range full.matchesOf(i) {
+		c := &full.cands[m.cand]
+		expected[id(int(c.blob), c.id)] = true
+	}
+	for _, f := range full.fixupsOf(i) {
+		c := &full.cands[f.cand]
+		expected[id(int(c.blob), c.id)] = true
+	}
+	var out []btf.ID
+	for _, m := range r.matchesOf(i) {
+		if to := r.cands[m.cand].id; !expected[to] {
+			out = append(out, to)
+		}
+	}
+	for _, f := range r.fixupsOf(i) {
+		if to := r.cands[f.cand].id; !expected[to] {
+			out = append(out, to)
+		}
+	}
+	return out
 }
 
 // Ranked is a candidate and its rank among those of a relocation.

@@ -14,6 +14,7 @@ type Plan struct {
 	order   binary.ByteOrder
 	objects []Object
 	locals  []*Local // the distinct ones
+	firsts  []first  // per local: where it was first met
 	byKey   map[string]int32
 	uses    []Use // distinct pairs of relocation and instruction
 	byUse   map[useKey]int32
@@ -45,6 +46,8 @@ type useKey struct {
 	insn  [16]byte
 }
 
+type first struct{ object, record int }
+
 // root is under which names a local's candidates are found: libbpf's notion
 // of an essential name and cilium/ebpf's. -1: no candidates are looked for.
 type root struct{ lib, cil int32 }
@@ -71,6 +74,13 @@ func (p *Plan) Len() int { return len(p.locals) }
 // Local is the i-th distinct relocation. Its ids are those of the object that
 // it was first met in.
 func (p *Plan) Local(i int) *Local { return p.locals[i] }
+
+// First is the object that the i-th distinct relocation was first met in, and
+// the index of its record there.
+func (p *Plan) First(i int) (o *bpfelf.Object, record int) {
+	f := p.firsts[i]
+	return p.objects[f.object].Object, f.record
+}
 
 // Objects are the objects added, in order. The slice is the plan's.
 func (p *Plan) Objects() []Object { return p.objects }
@@ -115,6 +125,7 @@ func (p *Plan) Add(o *bpfelf.Object) error {
 				local = int32(len(p.locals))
 				p.byKey[string(key)] = local
 				p.addLocal(l)
+				p.firsts = append(p.firsts, first{len(p.objects), i})
 			}
 			seen[rec] = local
 		}
@@ -134,15 +145,14 @@ func (p *Plan) Add(o *bpfelf.Object) error {
 
 func (p *Plan) addLocal(l *Local) {
 	p.locals = append(p.locals, l)
-	if l.err != nil || l.Kind == TypeIDLocal {
-		p.roots = append(p.roots, root{-1, -1})
-		return
+	r, name := root{-1, -1}, []byte(l.rootName)
+	if l.err == nil && l.Kind != TypeIDLocal {
+		r.lib = p.addName(l.rootName[:essentialLen(name)], l.rootKind)
 	}
-	name := []byte(l.rootName)
-	p.roots = append(p.roots, root{
-		lib: p.addName(l.rootName[:essentialLen(name)], l.rootKind),
-		cil: p.addName(l.rootName[:ciliumEssentialLen(name)], l.rootKind),
-	})
+	if len(l.cilium.raw) > 0 {
+		r.cil = p.addName(l.rootName[:ciliumEssentialLen(name)], l.rootKind)
+	}
+	p.roots = append(p.roots, r)
 }
 
 // ciliumKinds are the kinds that can be more than a missing target under

@@ -179,10 +179,16 @@ func (r *Resolver) Retrace(i int, keep Keep) {
 
 func (r *Resolver) resolve(i int, keep Keep) {
 	l, root := r.plan.locals[i], r.plan.roots[i]
-	if root.lib < 0 {
-		return
+	if root.lib >= 0 {
+		r.resolveLib(l, root.lib, keep)
 	}
-	r.eachLib(root.lib, l.rootKind, func(c int32) {
+	if root.cil >= 0 {
+		r.resolveCil(l, root.cil, keep)
+	}
+}
+
+func (r *Resolver) resolveLib(l *Local, name int32, keep Keep) {
+	r.eachLib(name, l.rootKind, func(c int32) {
 		cand := &r.cands[c]
 		t := &r.blobs[cand.blob]
 		t.begin()
@@ -196,7 +202,10 @@ func (r *Resolver) resolve(i int, keep Keep) {
 			keep(int(cand.blob), t.touched)
 		}
 	})
-	r.eachCil(root.cil, func(c int32) {
+}
+
+func (r *Resolver) resolveCil(l *Local, name int32, keep Keep) {
+	r.eachCil(name, func(c int32) {
 		cand := &r.cands[c]
 		t := &r.blobs[cand.blob]
 		t.begin()

@@ -38,14 +38,18 @@ func (s *spec) reset(root btf.ID) {
 // through, such as a sign or a trailing colon, no compiler writes; here it is
 // an error.
 func parseAccess(s string) ([]int32, error) {
+	if n := strings.Count(s, ":") + 1; n > maxSpecLen {
+		return nil, fmt.Errorf("access string of %d indices, at most %d are allowed", n, maxSpecLen)
+	}
+	return parseIndices(s)
+}
+
+// parseIndices is parseAccess for any number of indices, as cilium/ebpf has it.
+func parseIndices(s string) ([]int32, error) {
 	if s == "" {
 		return nil, fmt.Errorf("empty access string")
 	}
-	n := strings.Count(s, ":") + 1
-	if n > maxSpecLen {
-		return nil, fmt.Errorf("access string of %d indices, at most %d are allowed", n, maxSpecLen)
-	}
-	raw := make([]int32, 0, n)
+	raw := make([]int32, 0, strings.Count(s, ":")+1)
 	for part := range strings.SplitSeq(s, ":") {
 		v, err := strconv.ParseUint(part, 10, 31)
 		if err != nil {

@@ -28,6 +28,8 @@ type kept struct {
 	id  btf.ID
 	all bool   // with all its items
 	pin uint32 // see btf.Builder.Pin
+	// nameless: without its name, which would make it a candidate.
+	nameless bool
 	// Its items, once sorted: items[lo:hi].
 	lo, hi uint32
 	out    btf.ID // in the output
@@ -127,6 +129,19 @@ func (k *keepSet) settle() {
 				at++
 			}
 			e.hi = uint32(at)
+		}
+	}
+}
+
+// unname drops the names of the modules' types that are at a place in the
+// output.
+func (k *keepSet) unname(out btf.ID) {
+	for i := 1; i < len(k.blobs); i++ {
+		list := k.blobs[i].list
+		for n := range list {
+			if list[n].out == out {
+				list[n].nameless = true
+			}
 		}
 	}
 }

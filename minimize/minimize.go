@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/core"
 )
@@ -21,11 +22,13 @@ type Minimizer struct {
 
 // New makes a minimizer for a plan, which must not change any more.
 func New(p *core.Plan) *Minimizer {
+	builder := btf.NewBuilder(p.ByteOrder())
+	builder.WholeStrings() // or cilium/ebpf could not read the result
 	return &Minimizer{
 		plan:    p,
 		full:    core.NewResolver(p),
 		small:   core.NewResolver(p),
-		builder: btf.NewBuilder(p.ByteOrder()),
+		builder: builder,
 	}
 }
 
@@ -111,7 +114,7 @@ func (m *Minimizer) emit() ([]byte, error) {
 			for _, it := range b.items[e.lo:e.hi] {
 				m.indices = append(m.indices, it.index)
 			}
-			id, err := w.Copy(src, e.id, btf.Copied{All: e.all, Items: m.indices}, ref)
+			id, err := w.Copy(src, e.id, btf.Copied{All: e.all, Items: m.indices, Nameless: e.nameless}, ref)
 			if err != nil {
 				return nil, err
 			}
@@ -139,23 +142,27 @@ func (m *Minimizer) prove(out []byte) (differs []int, _ error) {
 		return nil, fmt.Errorf("%w: the output cannot be read back: %w", ErrProof, err)
 	}
 	m.small.Resolve(nil)
-	place := func(blob int, id btf.ID) btf.ID {
-		if e := m.keep.find(blob, id); e != nil {
-			return e.out
-		}
-		return 0
-	}
 	for i := range m.plan.Len() {
-		if !m.full.SameOutcomes(i, m.small, place) {
+		if !m.full.SameOutcomes(i, m.small, m.place) {
 			differs = append(differs, i)
 		}
 	}
 	return differs, nil
 }
 
+// place is where a type of the kernel is in the output, 0 if it is not.
+func (m *Minimizer) place(blob int, id btf.ID) btf.ID {
+	if e := m.keep.find(blob, id); e != nil {
+		return e.out
+	}
+	return 0
+}
+
 // widen keeps more for a relocation that came out differently: first what its
 // decisions looked at in vain; then, if that was not it, its candidates apart
-// and in their order, where canonical form had merged or moved them.
+// and in their order, where canonical form had merged or moved them. A module's
+// type that is only part of another, and that no loader had considered as long as
+// it was in the module, loses the name that makes it a candidate in the output.
 func (m *Minimizer) widen(i, round int) {
 	m.full.Retrace(i, m.keep.add)
 	if round == 0 {
@@ -166,20 +173,16 @@ func (m *Minimizer) widen(i, round int) {
 			e.pin = c.Rank
 		}
 	}
+	for _, id := range m.small.Unexpected(i, m.full, m.place) {
+		m.keep.unname(id)
+	}
 }
 
 func (m *Minimizer) proofError(i int) error {
-	l := m.plan.Local(i)
-	for _, o := range m.plan.Objects() {
-		for rec, u := range o.Uses {
-			if m.plan.Uses()[u].Local == i {
-				r := &o.Object.Relocs[rec]
-				return fmt.Errorf("%w: %s, section %s, instruction %d, %s: another outcome on the minimal BTF",
-					ErrProof, o.Object.Name, r.Section, r.InsnOff/8, l.LocalPath())
-			}
-		}
-	}
-	return fmt.Errorf("%w: %s: another outcome on the minimal BTF", ErrProof, l.LocalPath())
+	o, record := m.plan.First(i)
+	r := &o.Relocs[record]
+	return fmt.Errorf("%w: %s, section %s, instruction %d, %s: another outcome on the minimal BTF",
+		ErrProof, o.Name, r.Section, r.InsnOff/bpfelf.InsnSize, m.plan.Local(i).LocalPath())
 }
 
 // Types is the number of types in the last result.
