@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/internal/need"
 	"github.com/mikelolasagasti/xz"
 )
 
@@ -66,9 +67,7 @@ func hubKernel(tb testing.TB, path string) []byte {
 // Real kernels are valid, and a copy of everything in them is as well and has
 // what the original has.
 func TestRealKernels(t *testing.T) {
-	if os.Getenv("BTFGEN_HUB") == "" {
-		t.Skip("BTFGEN_HUB is not set: no real kernels to check")
-	}
+	need.Hub(t)
 	b := new(btf.BTF)
 	for _, path := range hubFiles(t) {
 		raw := hubKernel(t, path)

@@ -234,7 +234,7 @@ func ciliumSize(t *types, id btf.ID) (uint64, bool) {
 	for range ciliumDepth {
 		k := t.Kind(id)
 		t.touch(id, ItemSelf)
-		size := uint64(0)
+		var size uint64
 		switch {
 		case k == btf.KindArray:
 			a := t.Array(id)

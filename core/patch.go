@@ -42,7 +42,8 @@ func accessBytes(op byte) uint32 {
 // Patch is what a loader makes of an instruction for an outcome:
 // bpf_core_patch_insn. insn is in the object's byte order; its second half
 // counts for a 64-bit immediate only. poisoned tells that the instruction has
-// become invalid. An error means that libbpf refuses the object.
+// become invalid. An error means that libbpf refuses the object; the instruction
+// is returned as it was.
 func Patch(insn [16]byte, out Outcome, order binary.ByteOrder) (_ [16]byte, poisoned bool, _ error) {
 	switch out.Status {
 	case Ambiguous, Failed:
@@ -72,7 +73,6 @@ func Patch(insn [16]byte, out Outcome, order binary.ByteOrder) (_ [16]byte, pois
 		case out.FailMemSize:
 			return poison(insn, order), true, nil
 		}
-		order.PutUint16(insn[2:], uint16(out.New))
 		if out.NewSize != out.OrigSize {
 			if n := accessBytes(op); n != out.OrigSize {
 				return insn, false, fmt.Errorf("the access is of %d bytes, not %d as the field", n, out.OrigSize)
@@ -83,6 +83,7 @@ func Patch(insn [16]byte, out Outcome, order binary.ByteOrder) (_ [16]byte, pois
 			}
 			insn[0] = op&^sizeMask | bits
 		}
+		order.PutUint16(insn[2:], uint16(out.New))
 	case classLD:
 		if op != opLDIMM64 || insn[1]&srcMask(order) != 0 || order.Uint16(insn[2:]) != 0 ||
 			insn[8] != 0 || insn[9] != 0 || order.Uint16(insn[10:]) != 0 {

@@ -109,7 +109,7 @@ func (r *Reader) loadBTF(path string, elf bool, buf *buffer) ([]byte, error) {
 	// r.packed: its first bytes decide.
 	var magic [8]byte
 	n, err := io.ReadFull(file, magic[:])
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	format := packingOf(magic[:n])

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -282,7 +283,6 @@ func TestBombs(t *testing.T) {
 	gz := packGzip(t, zeros)
 	gz = bytes.Repeat(gz, 1024)
 	unsized := bytes.Repeat(packZstd(t, zeros), 1024)
-	zeros = nil
 	for _, test := range []struct {
 		name    string
 		content []byte
@@ -327,8 +327,10 @@ func TestPipe(t *testing.T) {
 	defer in.Close()
 	want := fakeBTF(300_000)
 	go func() {
-		out.Write(want)
-		out.Close()
+		_, err := out.Write(want)
+		if err := errors.Join(err, out.Close()); err != nil {
+			t.Error(err)
+		}
 	}()
 	var buf buffer
 	got, err := NewReader().readAll(in, nil, &buf)

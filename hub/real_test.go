@@ -16,15 +16,14 @@ import (
 	"time"
 
 	mxz "github.com/mikelolasagasti/xz"
+
+	"github.com/btfgen/btfgen/internal/need"
 )
 
 // realKernels lists the kernels of the large set, which BTFGEN_HUB names.
 func realKernels(t testing.TB) []*Kernel {
 	t.Helper()
-	root := os.Getenv("BTFGEN_HUB")
-	if root == "" {
-		t.Skip("BTFGEN_HUB does not name a tree of real kernels")
-	}
+	root := need.Hub(t)
 	source, err := Open(root)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +74,9 @@ func TestRealKernels(t *testing.T) {
 		if header.Size != int64(len(types.Vmlinux)) || !bytes.Equal(want, types.Vmlinux) {
 			t.Errorf("%s: %d bytes, differ from %s (%d bytes)", k.Name, len(types.Vmlinux), header.Name, header.Size)
 		}
-		file.Close()
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -93,10 +94,7 @@ func cpuTime(t testing.TB, who int) time.Duration {
 // of the two.
 func BenchmarkRealKernels(b *testing.B) {
 	kernels := realKernels(b)
-	xzCommand, err := exec.LookPath("xz")
-	if err != nil {
-		b.Skip("no xz to compare with")
-	}
+	xzCommand := need.Tool(b, "xz")
 	args := []string{"-dc"}
 	for _, k := range kernels {
 		args = append(args, k.Path)

@@ -219,19 +219,3 @@ func TestSingleFile(t *testing.T) {
 		t.Error("a path that is not there: no error")
 	}
 }
-
-func TestTreeUnreadable(t *testing.T) {
-	root := t.TempDir()
-	write(t, root, "a/k.btf", nil)
-	closed := filepath.Dir(write(t, root, "b/k.btf", nil))
-	if err := os.Chmod(closed, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Chmod(closed, 0o700) })
-	if _, err := os.ReadDir(closed); err == nil {
-		t.Skip("this user may read everything (root)")
-	}
-	names, problems := list(t, open(t, root))
-	expect(t, "names", names, []string{"a/k"})
-	expectProblems(t, problems, []string{closed})
-}

@@ -135,7 +135,7 @@ func (d *lzma) chunk(in []byte, end int, win []byte, pos, limit int, dictSize ui
 		prev = uint64(win[pos-1])
 	}
 
-	rng, code, ip = normalize(rng, code, in, ip)
+	_, code, ip = normalize(rng, code, in, ip)
 	d.state = state
 	d.rep = [4]uint64{rep0, rep1, rep2, rep3}
 	return ip == end && code == 0

@@ -12,6 +12,8 @@ import (
 	mxz "github.com/mikelolasagasti/xz"
 	uxz "github.com/ulikunitz/xz"
 	ulzma "github.com/ulikunitz/xz/lzma"
+
+	"github.com/btfgen/btfgen/internal/need"
 )
 
 // sample makes bytes with long and short matches at short and long distances,
@@ -67,7 +69,7 @@ func TestExpand(t *testing.T) {
 	var d Decoder
 	text := sample(300_000)
 	random := make([]byte, 200_000)
-	rand.NewChaCha8([32]byte{}).Read(random)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(random)
 	plain := pack(t, uxz.WriterConfig{}, text)
 	for _, test := range []struct {
 		name       string
@@ -101,10 +103,7 @@ func TestExpand(t *testing.T) {
 
 // TestXZ expands what the xz program writes with its more unusual settings.
 func TestXZ(t *testing.T) {
-	xz, err := exec.LookPath("xz")
-	if err != nil {
-		t.Skip("no xz program")
-	}
+	xz := need.Tool(t, "xz")
 	content := sample(200_000)
 	var d Decoder
 	for _, test := range []struct {
@@ -202,14 +201,14 @@ func FuzzExpand(f *testing.F) {
 			return
 		}
 		z, err := mxz.NewReader(bytes.NewReader(file), 0)
-		if err == mxz.ErrMemlimit {
+		if errors.Is(err, mxz.ErrMemlimit) {
 			return // we need no dictionary
 		}
 		if err != nil {
 			t.Fatalf("accepted, but: %v", err)
 		}
 		want, err := io.ReadAll(z)
-		if err == mxz.ErrMemlimit {
+		if errors.Is(err, mxz.ErrMemlimit) {
 			return
 		}
 		if err != nil || !bytes.Equal(got, want) {
@@ -281,7 +280,7 @@ func BenchmarkExpand(b *testing.B) {
 			if _, err := io.ReadFull(z, dst); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := z.Read(dst[:1]); err != io.EOF {
+			if _, err := z.Read(dst[:1]); !errors.Is(err, io.EOF) {
 				b.Fatal(err)
 			}
 		}
