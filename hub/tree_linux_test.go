@@ -19,6 +19,11 @@ func TestTreeUnreadable(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(closed, 0o700) })
 	if os.Geteuid() == 0 {
+		for _, dir := range []string{filepath.Dir(root), root, filepath.Join(root, "a")} { // others may look in
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		const nobody = 65534
