@@ -209,24 +209,29 @@ func (r *Resolver) nearEnumerator(t *types, id btf.ID, name string) string {
 }
 
 // near is "; it has …" with the names that are likely what a wanted one has
-// become: the same but for underscores, one inside the other.
+// become: the same but for underscores around it or, if there is none, one
+// inside the other.
 func near(want string, names []string) string {
 	bare := strings.Trim(want, "_")
-	var found []string
+	var same, alike []string
 	for _, n := range names {
 		b := strings.Trim(n, "_")
-		if b == bare || len(bare) >= 4 && len(b) >= 4 && (strings.Contains(b, bare) || strings.Contains(bare, b)) {
-			found = append(found, n)
+		switch {
+		case b == bare:
+			same = append(same, n)
+		case len(bare) >= 4 && len(b) >= 4 && (strings.Contains(b, bare) || strings.Contains(bare, b)):
+			alike = append(alike, n)
 		}
+	}
+	found := same
+	if len(found) == 0 {
+		found = alike
 	}
 	if len(found) == 0 {
 		return ""
 	}
-	slices.SortFunc(found, func(a, b string) int { return abs(len(a)-len(want)) - abs(len(b)-len(want)) })
-	if len(found) > 3 {
-		found = found[:3]
-	}
-	return "; it has " + strings.Join(found, ", ")
+	slices.SortStableFunc(found, func(a, b string) int { return abs(len(a)-len(want)) - abs(len(b)-len(want)) })
+	return "; it has " + strings.Join(found[:min(len(found), 3)], ", ")
 }
 
 func abs(n int) int { return max(n, -n) }
