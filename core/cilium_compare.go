@@ -133,17 +133,15 @@ func (c *ciliumCompare) match(local, target btf.ID) (verdict, flaw) {
 	return failed, flawUnknown
 }
 
-// declares tells whether a is a forward declaration of b.
+// declares tells whether a is a forward declaration of b's kind, whatever the
+// name.
 func (c *ciliumCompare) declares(at *types, a btf.ID, bt *types, b btf.ID) bool {
 	fwd, k, ok := at.underlying(a)
 	if !ok || k != btf.KindFwd {
 		return false
 	}
-	id, bk, ok := bt.underlying(b)
-	if !ok || string(at.NameBytes(fwd)) != string(bt.NameBytes(id)) {
-		return false
-	}
-	return bk == btf.KindStruct && !at.KindFlag(fwd) || bk == btf.KindUnion && at.KindFlag(fwd)
+	_, bk, ok := bt.underlying(b)
+	return ok && (bk == btf.KindStruct && !at.KindFlag(fwd) || bk == btf.KindUnion && at.KindFlag(fwd))
 }
 
 func (c *ciliumCompare) enums(l, t btf.ID) bool {

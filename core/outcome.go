@@ -172,8 +172,8 @@ func (r *Resolver) single(i int) bool {
 
 // SameOutcomes tells whether the i-th relocation comes to the same in r and in
 // min, a smaller BTF of the same kernel, by every loader's rules and whatever
-// else an object asks: the same candidates match, with the same result. id is
-// where a type of r is in min, 0 if it was dropped.
+// else an object asks: the same candidates match, with the same result, and are
+// as many where that matters. id is where a type of r is in min, 0 if it was dropped.
 func (r *Resolver) SameOutcomes(i int, min *Resolver, id func(blob int, id btf.ID) btf.ID) bool {
 	l := r.plan.locals[i]
 	full, small := r.outcome(i, nil), min.outcome(i, nil)
@@ -196,7 +196,7 @@ func (r *Resolver) sameMatches(i int, min *Resolver, id func(int, btf.ID) btf.ID
 		c := &r.cands[a[k].cand]
 		to := id(int(c.blob), c.id)
 		j, ok := slices.BinarySearchFunc(b, to, func(m match, to btf.ID) int { return cmp.Compare(min.cands[m.cand].id, to) })
-		if !ok || !a[k].same(&b[j], l.Kind, to) {
+		if !ok || !a[k].same(&b[j], l.Kind, to) || met[j] && l.Kind == TypeIDTarget {
 			return false
 		}
 		met[j] = true
@@ -242,7 +242,7 @@ func (r *Resolver) sameFixups(i int, min *Resolver, id func(int, btf.ID) btf.ID)
 		if l.Kind == TypeIDTarget && x.flaw == flawNone {
 			x.target = uint64(to)
 		}
-		if x != b[j].fix {
+		if x != b[j].fix || met[j] && l.Kind == TypeIDTarget {
 			return false
 		}
 		met[j] = true
@@ -277,28 +277,45 @@ func (r *Resolver) Unexpected(i int, full *Resolver, id func(int, btf.ID) btf.ID
 	return out
 }
 
-// Ranked is a candidate and its rank among those of a relocation.
+// Ranked is a candidate and its rank: those of a list that are alike have the
+// same, counted from 1 in the order in which the first of each comes.
 type Ranked struct {
 	Blob int
 	Type btf.ID
 	Rank uint32
 }
 
-// Ranks puts the candidates of the i-th relocation that match into the groups
-// that a smaller BTF has to keep apart and in order for the outcome to stay:
-// the first and those that are just like it, then the rest. With target type
-// ids no two are alike.
+// Ranks is the candidates of the i-th relocation that match, in the order that
+// a smaller BTF has to keep for the outcome to stay: the first and those that are
+// just like it, and the rest. With target type ids no two are alike, not even of
+// types that are: whichever of them other relocations leave, two give two ids,
+// which is ambiguous.
 func (r *Resolver) Ranks(i int) []Ranked {
 	var out []Ranked
+	add := func(c int32, rank int) {
+		out = append(out, Ranked{int(r.cands[c].blob), r.cands[c].id, uint32(rank)})
+	}
 	list := r.matchesOf(i)
+	if r.plan.locals[i].Kind == TypeIDTarget {
+		var all []int32
+		for _, m := range list {
+			all = append(all, m.cand)
+		}
+		for _, f := range r.fixupsOf(i) {
+			all = append(all, f.cand)
+		}
+		slices.Sort(all)
+		for k, c := range slices.Compact(all) {
+			add(c, k+1)
+		}
+		return out
+	}
 	for k := range list {
-		m := &list[k]
-		rank := uint32(1)
-		if k > 0 && (r.plan.locals[i].Kind == TypeIDTarget || !m.same(&list[0], FieldExists, 0)) {
+		rank := 1
+		if k > 0 && !list[k].same(&list[0], FieldExists, 0) {
 			rank = 2
 		}
-		c := &r.cands[m.cand]
-		out = append(out, Ranked{int(c.blob), c.id, rank})
+		add(list[k].cand, rank)
 	}
 	return out
 }

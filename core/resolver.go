@@ -27,7 +27,8 @@ type Resolver struct {
 	fixupStart []int32
 
 	spec   spec
-	images []bool // see newImages
+	images []bool  // see newImages
+	traits []trait // per candidate: see Orders
 }
 
 // candidate is a target type with the essential name of a root.

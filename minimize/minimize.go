@@ -1,8 +1,10 @@
 package minimize
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/btf"
@@ -18,6 +20,7 @@ type Minimizer struct {
 	keep    keepSet
 	builder *btf.Builder
 	indices []uint32
+	placed  []core.Ranked // see order
 }
 
 // New makes a minimizer for a plan, which must not change any more.
@@ -69,11 +72,15 @@ func (m *Minimizer) Minimize(vmlinux []byte, modules ...core.Module) ([]byte, er
 		if err != nil {
 			return nil, err
 		}
-		if len(differs) == 0 {
+		disordered := m.order()
+		switch {
+		case len(differs) == 0 && !disordered:
 			return out, nil
-		}
-		if round == maxRounds {
+		case round < maxRounds:
+		case len(differs) > 0:
 			return nil, m.proofError(differs[0])
+		default:
+			return nil, fmt.Errorf("%w: no order of the candidates suits all relocations", ErrProof)
 		}
 		for _, i := range differs {
 			m.widen(i, round)
@@ -168,14 +175,52 @@ func (m *Minimizer) widen(i, round int) {
 	if round == 0 {
 		return
 	}
-	for _, c := range m.full.Ranks(i) {
-		if e := m.keep.find(c.Blob, c.Type); e != nil && e.pin < c.Rank {
-			e.pin = c.Rank
-		}
-	}
+	m.pin(m.full.Ranks(i))
 	for _, id := range m.small.Unexpected(i, m.full, m.place) {
 		m.keep.unname(id)
 	}
+}
+
+// pin has the first candidate of each rank stand behind that of the rank before,
+// in whatever order other relocations want them: each round moves them further.
+// Types that are the same stay so.
+func (m *Minimizer) pin(ranks []core.Ranked) {
+	next, known := uint32(1), uint32(0)
+	firsts := make(map[btf.ID]*kept) // by place in the output
+	for _, c := range ranks {
+		e := m.keep.find(c.Blob, c.Type)
+		switch {
+		case e == nil:
+		case c.Rank > known:
+			known = c.Rank
+			e.pin = max(e.pin, next)
+			next = e.pin + 1
+			firsts[e.out] = e
+		case firsts[e.out] != nil && firsts[e.out].pin > e.pin:
+			e.pin = firsts[e.out].pin
+		}
+	}
+}
+
+// order tells whether candidates whose order matters are in another one in the
+// output, and pins those.
+func (m *Minimizer) order() (disordered bool) {
+	m.full.Orders(func(ranks []core.Ranked) {
+		m.placed = append(m.placed[:0], ranks...)
+		slices.SortStableFunc(m.placed, func(a, b core.Ranked) int {
+			return cmp.Compare(m.place(a.Blob, a.Type), m.place(b.Blob, b.Type))
+		})
+		known := uint32(0)
+		for _, c := range m.placed {
+			if c.Rank > known+1 {
+				disordered = true
+				m.pin(ranks)
+				return
+			}
+			known = max(known, c.Rank)
+		}
+	})
+	return disordered
 }
 
 func (m *Minimizer) proofError(i int) error {

@@ -10,8 +10,9 @@ import (
 	"path/filepath"
 )
 
-// File writes a file whole or not at all. What is there and is no regular
-// file, such as a pipe or /dev/stdout, is written to as it stands.
+// File writes a file whole or not at all, with the mode that os.Create would
+// give it. What is there and is no regular file, such as a pipe or /dev/stdout,
+// is written to as it stands. Errors name path.
 func File(path string, content []byte) error {
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
 		if st.IsDir() {
@@ -19,13 +20,15 @@ func File(path string, content []byte) error {
 		}
 		return direct(path, content)
 	}
-	return aside(path, func(tmp string) error {
-		f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_TRUNC, 0)
-		if err != nil {
-			return err
+	return aside(path, func(f *os.File) error {
+		_, err := f.Write(content)
+		if err == nil {
+			err = f.Chmod(0o666 &^ umask())
 		}
-		_, err = f.Write(content)
-		return errors.Join(err, f.Sync(), f.Close())
+		if err == nil {
+			err = f.Sync()
+		}
+		return errors.Join(err, f.Close())
 	})
 }
 
@@ -39,37 +42,41 @@ func direct(path string, content []byte) error {
 }
 
 // Symlink makes path a link to target, in place of whatever file was there.
+// Errors name path.
 func Symlink(target, path string) error {
-	return aside(path, func(tmp string) error {
-		if err := os.Remove(tmp); err != nil {
+	return aside(path, func(f *os.File) error {
+		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
 			return err
 		}
-		return os.Symlink(target, tmp)
+		return os.Symlink(target, f.Name())
 	})
 }
 
-// aside has make fill a new file beside path, then gives it the name.
-func aside(path string, fill func(tmp string) error) (err error) {
+// aside has fill write and close a new file beside path, or put another in its
+// place, then gives it the name.
+func aside(path string, fill func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".btfgen-*")
 	if err != nil {
-		return err
+		return about(path, err)
 	}
-	tmp := f.Name()
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp)
-		}
-	}()
-	// The mode that os.Create would have given, as far as umask goes.
-	if err := errors.Join(f.Chmod(0o644&^umask()), f.Close()); err != nil {
-		return err
+	if err = fill(f); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err := fill(tmp); err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) && pe.Path == tmp {
-			return &fs.PathError{Op: pe.Op, Path: path, Err: pe.Err}
-		}
-		return err
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return about(path, err)
 	}
-	return os.Rename(tmp, path)
+	return nil
+}
+
+// about makes an error about the file aside, whose name says nothing to anyone,
+// one about path.
+func about(path string, err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return &fs.PathError{Op: e.Op, Path: path, Err: e.Err}
+	}
+	if e := (*os.LinkError)(nil); errors.As(err, &e) {
+		return &fs.PathError{Op: "write", Path: path, Err: e.Err}
+	}
+	return err
 }
