@@ -164,7 +164,7 @@ type worker struct {
 }
 
 func (g *Generator) newWorker(opt Options, reported [2][]atomic.Int64) *worker {
-	var ro []hub.ReaderOption
+	ro := []hub.ReaderOption{hub.MapFiles()}
 	if opt.MaxBytes > 0 {
 		ro = append(ro, hub.MaxBytes(opt.MaxBytes))
 	}
@@ -173,9 +173,7 @@ func (g *Generator) newWorker(opt Options, reported [2][]atomic.Int64) *worker {
 
 func (w *worker) kernel(index int, k *hub.Kernel) *Result {
 	res := &Result{Kernel: k.Name}
-	if err := w.minimize(index, k, res); err != nil {
-		res.Err = err
-	}
+	res.Err = w.reader.Guard(func() error { return w.minimize(index, k, res) })
 	return res
 }
 

@@ -12,6 +12,7 @@ import (
 // distro/version/arch/release.btf. Its method Add is a Sink.
 type Tree struct {
 	dir   string
+	made  map[string]bool     // folders that are there
 	first map[[32]byte]string // per content: the file that has it, below dir
 }
 
@@ -20,7 +21,7 @@ func NewTree(dir string) (*Tree, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
-	return &Tree{dir: dir, first: make(map[[32]byte]string)}, nil
+	return &Tree{dir: dir, made: make(map[string]bool), first: make(map[[32]byte]string)}, nil
 }
 
 // Path is where in the tree's folder a kernel's file is.
@@ -36,8 +37,11 @@ func (t *Tree) Add(r *Result) error {
 		return fmt.Errorf("kernel name %q would leave the folder %s", r.Kernel, t.dir)
 	}
 	path := filepath.Join(t.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
+	if dir := filepath.Dir(path); !t.made[dir] {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		t.made[dir] = true
 	}
 	if first, ok := t.first[r.SHA256]; ok {
 		target, err := filepath.Rel(filepath.Dir(name), first)

@@ -175,7 +175,10 @@ func (b *BTF) normalise() {
 const pickKinds = 1<<KindInt | 1<<KindStruct | 1<<KindUnion | 1<<KindEnum | 1<<KindFwd |
 	1<<KindTypedef | 1<<KindFunc | 1<<KindVar | 1<<KindDatasec | 1<<KindFloat | 1<<KindEnum64
 
-// index walks the type section once.
+// index walks the type section once. Where a record starts is known only when
+// the one before has been read, and it is this chain that takes the time; so a
+// record that is a header and no more is told by a branch, which the processor
+// can guess, and what there is to do beside the chain has no branches.
 func (b *BTF) index(names *Names, ids []ID) ([]ID, error) {
 	types, offs := b.types, b.offs[:0]
 	strEnd := b.startStr + uint32(len(b.strs))
@@ -186,17 +189,27 @@ func (b *BTF) index(names *Names, ids []ID) ([]ID, error) {
 	if guess := len(types) / typicalRecord; cap(offs) < guess {
 		offs = make([]uint32, 0, guess)
 	}
+	var named [256]namedType // those of the kinds asked for
+	n := 0
 	off := 0
 	for off <= len(types)-headerSize {
 		head := binary.LittleEndian.Uint64(types[off:])
 		name, kind := uint32(head), uint32(head>>56)&0x7f
-		shape := shapes[kind]
-		size := int(shape&0xff) + int(head>>32&0xffffff)*int(shape>>8)
-		if shape == 0 || size > len(types)-off || name >= strEnd {
+		size := headerSize
+		if kind >= 32 || bareKinds>>kind&1 == 0 {
+			shape := shapes[kind]
+			size = int(shape&0xff) + int(head>>32&0xffffff)*int(shape>>8)
+			if shape == 0 || size > len(types)-off {
+				return ids, b.badRecord(len(offs), off, size, kind, name)
+			}
+		}
+		if name >= strEnd {
 			return ids, b.badRecord(len(offs), off, size, kind, name)
 		}
-		if 1<<(kind&31)&want != 0 && name != 0 && names.mayHave(b.from(name)) {
-			ids = append(ids, b.start+ID(len(offs)))
+		named[n&255] = namedType{name, b.start + ID(len(offs))}
+		n += int(want >> (kind & 31) & 1)
+		if n == len(named) {
+			ids, n = b.pick(names, named[:], ids), 0
 		}
 		offs = append(offs, uint32(off))
 		off += size
@@ -205,8 +218,37 @@ func (b *BTF) index(names *Names, ids []ID) ([]ID, error) {
 		return ids, malformed("type %d at offset %d: cut off", int(b.start)+len(offs), off)
 	}
 	b.offs = offs
-	return ids, nil
+	return b.pick(names, named[:n], ids), nil
 }
+
+type namedType struct {
+	name uint32
+	id   ID
+}
+
+// pick appends the types that may have one of the names.
+func (b *BTF) pick(names *Names, from []namedType, ids []ID) []ID {
+	strs, start := b.strs, b.startStr
+	for _, t := range from {
+		if t.name == 0 {
+			continue
+		}
+		var s []byte
+		if t.name >= start {
+			s = strs[t.name-start:]
+		} else {
+			s = b.base.from(t.name)
+		}
+		if names.mayHave(s) {
+			ids = append(ids, t.id)
+		}
+	}
+	return ids
+}
+
+// bareKinds are those whose record is a header.
+const bareKinds = 1<<KindPtr | 1<<KindFwd | 1<<KindTypedef | 1<<KindVolatile | 1<<KindConst | 1<<KindRestrict |
+	1<<KindFunc | 1<<KindFloat | 1<<KindTypeTag
 
 // typicalRecord is less than the bytes that a record of a kernel's BTF takes on
 // average, about 28.

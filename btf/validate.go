@@ -182,21 +182,31 @@ func (b *BTF) Sizeof(id ID, pointer uint32) (size uint64, ok bool) {
 	return 0, false
 }
 
-// LongType is the first INT of 4 or 8 bytes that C calls long, signed or not:
-// its size is that of a pointer, which is how loaders learn it. 0 if there is
-// none. A split BTF's base is not looked at.
+// LongType is the first type that IsLong: its size is that of a pointer, which
+// is how loaders learn it. 0 if there is none. A split BTF's base is not looked
+// at.
 func (b *BTF) LongType() ID {
 	for id := b.start; id < b.End(); id++ {
-		if b.Kind(id) != KindInt || b.Size(id) != 4 && b.Size(id) != 8 {
-			continue
-		}
-		for _, name := range longNames {
-			if bytes.Equal(b.NameBytes(id), name) {
-				return id
-			}
+		if b.IsLong(id) {
+			return id
 		}
 	}
 	return 0
+}
+
+// IsLong tells an INT of 4 or 8 bytes that C calls long, signed or not
+// (determine_ptr_size of libbpf).
+func (b *BTF) IsLong(id ID) bool {
+	if b.Kind(id) != KindInt || b.Size(id) != 4 && b.Size(id) != 8 {
+		return false
+	}
+	name := b.NameBytes(id)
+	for _, long := range longNames {
+		if bytes.Equal(name, long) {
+			return true
+		}
+	}
+	return false
 }
 
 var longNames = [][]byte{

@@ -373,7 +373,7 @@ func (t *types) ciliumField(l *Local, root btf.ID) (local, target ciliumField, _
 				break
 			}
 			if i+1 < len(raw[1:]) {
-				return no(failed, flawUnknown)
+				return no(failed, flawIntoBitfield)
 			}
 			if !local.align(lt, lm.BitOffset) || !target.align(t, tm.BitOffset) {
 				return no(failed, flawNoSize)
@@ -388,9 +388,13 @@ func (t *types) ciliumField(l *Local, root btf.ID) (local, target ciliumField, _
 			}
 			la, ta := lt.Array(id), t.Array(tid)
 			t.touch(ta.Index, ItemSelf)
-			if la.Nelems == 0 && !localFlex || ta.Nelems == 0 && !targetFlex ||
-				la.Nelems > 0 && uint32(idx) >= la.Nelems {
-				return no(failed, flawUnknown)
+			switch {
+			case la.Nelems == 0 && !localFlex:
+				return no(failed, flawLocalFlexible)
+			case ta.Nelems == 0 && !targetFlex:
+				return no(failed, flawTargetFlexible)
+			case la.Nelems > 0 && uint32(idx) >= la.Nelems:
+				return no(failed, flawLocalIndex)
 			}
 			if ta.Nelems > 0 && uint32(idx) >= ta.Nelems {
 				return no(noMatch, flawNone)
@@ -463,7 +467,9 @@ func (t *types) ciliumFindMember(id btf.ID, name string) (_ btf.Member, last boo
 		touchAll := func() {
 			for _, q := range queue {
 				if q.parent >= 0 {
-					t.touch(queue[q.parent].id, q.item)
+					up := queue[q.parent].id
+					t.touch(up, q.item)
+					t.underlying(t.Member(up, int(q.item)).Type)
 				}
 				t.touch(q.id, ItemSelf)
 			}
@@ -494,7 +500,7 @@ func (t *types) ciliumFindMember(id btf.ID, name string) (_ btf.Member, last boo
 			if !ok || !k.IsComposite() {
 				touchAll()
 				t.touch(p.id, int32(j))
-				return btf.Member{}, false, failed, flawUnknown
+				return btf.Member{}, false, failed, flawAnonymousMember
 			}
 			if !t.exhaustive {
 				t.touched = t.touched[:mark]

@@ -143,6 +143,17 @@ func (r *Resolver) Types(i int) *btf.BTF { return r.blobs[i].BTF }
 // Blobs is how many BTFs were loaded: one and the modules.
 func (r *Resolver) Blobs() int { return len(r.blobs) }
 
+// PointerSize is the size of a kernel's pointer in bytes, if a decision that
+// Keep was told of depended on it and the kernel's types say it.
+func (r *Resolver) PointerSize() (size uint32, asked bool) {
+	for i := range r.blobs {
+		if t := &r.blobs[i]; t.pointerAsked && t.hasLong {
+			return t.pointerSize, true
+		}
+	}
+	return 0, false
+}
+
 // Keep is told what a decision depended on: types of the i-th blob. The slice
 // is the resolver's.
 type Keep func(blob int, touched []Touch)

@@ -18,6 +18,13 @@ const (
 	flawTooDeep
 	flawBadType // an id out of range, or a chain without end
 	flawUnknown
+
+	// Errors of cilium/ebpf alone, told apart since its texts do.
+	flawIntoBitfield
+	flawLocalFlexible
+	flawTargetFlexible
+	flawLocalIndex
+	flawAnonymousMember
 )
 
 var flawTexts = map[flaw]string{
@@ -120,6 +127,11 @@ func (t *types) fieldValue(kind Kind, s *spec, order binary.ByteOrder) value {
 	case FieldByteSize:
 		v.val = uint64(byteSize)
 	case FieldSigned:
+		if k.IsEnum() && t.Vlen(id) > 0 {
+			// libbpf looks for an INT's encoding behind any type, an enum's first
+			// enumerator here. Without one it would take what comes next.
+			t.touch(id, 0)
+		}
 		if k.IsEnum() && t.KindFlag(id) || k == btf.KindInt && t.Int(id).Encoding&btf.Signed != 0 {
 			v.val = 1
 		}

@@ -31,12 +31,13 @@ type types struct {
 	limited bool
 	steps   int
 	// pointerSize caches ptrSize; 0: not looked for.
-	pointerSize uint32
-	longType    btf.ID
+	pointerSize  uint32
+	pointerAsked bool // while tracing
+	hasLong      bool // pointerSize is not a guess
 }
 
 func (t *types) reset(b *btf.BTF) {
-	t.BTF, t.pointerSize, t.longType = b, 0, 0
+	t.BTF, t.pointerSize, t.pointerAsked, t.hasLong = b, 0, false, false
 	t.touched, t.limited = t.touched[:0], true
 }
 
@@ -109,9 +110,9 @@ func (t *types) size(id btf.ID) (_ uint32, ok bool) {
 }
 
 // ptrSize is the size of a target's pointer in bytes. libbpf takes it from
-// "long", and falls back to its own process's, which is wrong for a 32-bit
-// loader of 64-bit programs: so the type that told it is needed.
+// "long", and falls back to its own process's.
 func (t *types) ptrSize() uint32 {
+	t.pointerAsked = t.pointerAsked || t.tracing
 	if t.pointerSize == 0 {
 		t.pointerSize = 8
 		b := t.BTF
@@ -119,14 +120,8 @@ func (t *types) ptrSize() uint32 {
 			b = b.Base()
 		}
 		if id := b.LongType(); id != 0 {
-			t.longType = id
-			if n := b.Size(id); n == 4 || n == 8 {
-				t.pointerSize = n
-			}
+			t.pointerSize, t.hasLong = b.Size(id), true
 		}
-	}
-	if t.longType != 0 {
-		t.touch(t.longType, ItemSelf)
 	}
 	return t.pointerSize
 }

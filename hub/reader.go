@@ -21,7 +21,7 @@ const DefaultMaxBytes = 512 << 20
 
 // Types is the BTF of a kernel and of its modules, each with its magic checked
 // and nothing else. The slices belong to the Reader that loaded them: they are
-// valid until its next Load, and may be written to until then.
+// valid until its next Load, and must not be written to.
 type Types struct {
 	Vmlinux []byte
 	Modules []Module // in the order of Kernel.Modules
@@ -38,6 +38,8 @@ type Module struct {
 // not safe for concurrent use.
 type Reader struct {
 	maxBytes int64
+	mapping  bool      // see MapFiles
+	mapped   []mapping // by the last Load
 
 	packed  buffer   // a packed file as it is on disk
 	types   []buffer // expanded: the kernel's own, then one a module
@@ -67,6 +69,7 @@ func NewReader(opts ...ReaderOption) *Reader {
 // Load reads the kernel's BTF and that of its modules. Errors name the file.
 // The types are valid until r's next Load.
 func (k *Kernel) Load(r *Reader) (Types, error) {
+	r.unmap()
 	for len(r.types) < 1+len(k.modules) {
 		r.types = append(r.types, buffer{})
 	}
@@ -117,7 +120,7 @@ func (r *Reader) loadBTF(path string, elf bool, buf *buffer) ([]byte, error) {
 	if format != unpacked {
 		into = &r.packed
 	}
-	content, err := r.readAll(file, magic[:n], into)
+	content, err := r.readAll(file, magic[:n], format, into)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +128,8 @@ func (r *Reader) loadBTF(path string, elf bool, buf *buffer) ([]byte, error) {
 }
 
 // readAll reads what is left of file after start into buf, with start before
-// it.
-func (r *Reader) readAll(file *os.File, start []byte, buf *buffer) ([]byte, error) {
+// it, or maps it.
+func (r *Reader) readAll(file *os.File, start []byte, format packing, buf *buffer) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -138,6 +141,11 @@ func (r *Reader) readAll(file *os.File, start []byte, buf *buffer) ([]byte, erro
 		return buf.readAll(file, copy(buf.b, start), r.maxBytes)
 	case size > r.maxBytes:
 		return nil, tooLarge(r.maxBytes)
+	}
+	if r.mapping && format == unpacked {
+		if b, ok := r.mapFile(file, info); ok {
+			return b, nil
+		}
 	}
 	return buf.readSized(file, start, int(size))
 }

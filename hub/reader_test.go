@@ -333,7 +333,7 @@ func TestPipe(t *testing.T) {
 		}
 	}()
 	var buf buffer
-	got, err := NewReader().readAll(in, nil, &buf)
+	got, err := NewReader().readAll(in, nil, unpacked, &buf)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}

@@ -130,6 +130,7 @@ func (m *Minimizer) emit() ([]byte, error) {
 			}
 		}
 	}
+	m.tellPointerSize()
 	ids := w.Canonicalise()
 	for i := range m.keep.blobs {
 		list := m.keep.blobs[i].list
@@ -138,6 +139,24 @@ func (m *Minimizer) emit() ([]byte, error) {
 		}
 	}
 	return w.Bytes()
+}
+
+// tellPointerSize adds a long where a decision depended on a pointer's size and
+// nothing else tells it. Without one libbpf takes its own process's, which is
+// wrong for a 32-bit loader on a 64-bit kernel.
+func (m *Minimizer) tellPointerSize() {
+	size, asked := m.full.PointerSize()
+	if !asked {
+		return
+	}
+	for i := range m.keep.blobs {
+		for _, e := range m.keep.blobs[i].list {
+			if m.full.Types(i).IsLong(e.id) {
+				return
+			}
+		}
+	}
+	m.builder.Int("long unsigned int", size, 0)
 }
 
 func void(btf.ID) btf.ID { return 0 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,13 @@ func TestRandomTypesAreLibbpfs(t *testing.T) {
 	}
 	dir := t.TempDir()
 	compared, errors := 0, 0
-	for seed := range uint64(400) {
+	samples := uint64(400)
+	if text := os.Getenv("BTFGEN_SEEDS"); text != "" { // more of them
+		if samples, err = strconv.ParseUint(text, 10, 32); err != nil {
+			t.Fatalf("BTFGEN_SEEDS: %v", err)
+		}
+	}
+	for seed := range samples {
 		// tame ones: libbpf follows a typedef of itself without end
 		sample, err := randbtf.Make(1e6+seed, randbtf.Options{Tame: true, Relocs: 12})
 		if err != nil {

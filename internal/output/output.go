@@ -44,6 +44,12 @@ func direct(path string, content []byte) error {
 // Symlink makes path a link to target, in place of whatever file was there.
 // Errors name path.
 func Symlink(target, path string) error {
+	if os.Symlink(target, path) == nil {
+		return nil
+	}
+	if old, err := os.Readlink(path); err == nil && old == target {
+		return nil
+	}
 	return aside(path, func(f *os.File) error {
 		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
 			return err

@@ -155,7 +155,7 @@ func (p *plan) random(rng *rand.Rand, n int) typ {
 		if t.kind == btf.KindEnum64 {
 			t.size = 8
 		}
-		for range rng.IntN(4) {
+		for range rng.IntN(4) + map[bool]int{true: 1}[p.tame] { // no compiler leaves one empty
 			t.values = append(t.values, btf.BuildEnumerator{Name: pick(rng, enumNames), Value: uint64(rng.IntN(5)) - 1})
 			if t.kind == btf.KindEnum {
 				t.values[len(t.values)-1].Value &= 0xffffffff
@@ -432,20 +432,30 @@ func relocation(rng *rand.Rand, b *btf.BTF, tame bool) Relocation {
 	case r.Kind > 5:
 		r.Access = "0"
 	default:
-		r.Access = path(rng, b, r.Type)
+		var field btf.ID
+		r.Access, field = path(rng, b, r.Type)
+		if k := b.Kind(field); tame && r.Kind == 3 && k != btf.KindInt && !k.IsEnum() {
+			// libbpf takes whatever stands behind any other type for its sign
+			r.Kind = 2
+		}
 	}
 	return r
 }
 
-func path(rng *rand.Rand, b *btf.BTF, id btf.ID) string {
-	s := pick(rng, []string{"0", "0", "0", "0", "2"})
-	for range 6 {
+// path makes an access string that starts at a type; field is the type, without
+// modifiers, that it ends at.
+func path(rng *rand.Rand, b *btf.BTF, id btf.ID) (s string, field btf.ID) {
+	skip := func() {
 		for range 40 {
 			if !b.Kind(id).IsModifier() {
 				break
 			}
 			id = b.Ref(id)
 		}
+	}
+	s = pick(rng, []string{"0", "0", "0", "0", "2"})
+	for range 6 {
+		skip()
 		switch k := b.Kind(id); {
 		case k.IsComposite() && b.Vlen(id) > 0:
 			i := rng.IntN(b.Vlen(id))
@@ -453,17 +463,19 @@ func path(rng *rand.Rand, b *btf.BTF, id btf.ID) string {
 			m := b.Member(id, i)
 			id = m.Type
 			if m.NameOff != 0 && rng.IntN(4) == 0 {
-				return s
+				skip()
+				return s, id
 			}
 		case k == btf.KindArray:
 			if rng.IntN(3) == 0 {
-				return s
+				return s, id
 			}
 			s += fmt.Sprint(":", rng.IntN(int(b.Array(id).Nelems)+1+rng.IntN(2)))
 			id = b.Array(id).Elem
 		default:
-			return s
+			return s, id
 		}
 	}
-	return s
+	skip()
+	return s, id
 }

@@ -1,0 +1,5 @@
+package hub
+
+import "syscall"
+
+const mapPopulate = syscall.MAP_POPULATE
