@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/btfgen/btfgen/internal/need"
 )
 
 const conformance = "../../testdata/conformance"
@@ -154,15 +156,13 @@ func TestCommentsSayWhatLibbpfDoes(t *testing.T) {
 func TestWantIsWhatLibbpfSays(t *testing.T) {
 	version, err := os.ReadFile("/usr/include/bpf/libbpf_version.h")
 	if err != nil {
-		t.Skipf("libbpf's development files are not installed: %v", err)
+		need.Missing(t, "libbpf's development files: %v", err)
 	}
 	if !regexp.MustCompile(`LIBBPF_MAJOR_VERSION 1\n(.*\n)*#define LIBBPF_MINOR_VERSION 1\n`).Match(version) {
-		t.Skip("libbpf is not 1.1, which relocate.c is written for")
+		need.Missing(t, "libbpf 1.1, which relocate.c is written for")
 	}
 	for _, tool := range []string{"make", "cc"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("relocate cannot be built: %v", err)
-		}
+		need.Tool(t, tool)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
