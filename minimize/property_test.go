@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -26,6 +27,8 @@ func seeds(t *testing.T) (from, to uint64) {
 	}
 	return 3000, 3000 + n
 }
+
+var alignment = regexp.MustCompile(`alignment of \*btf\.\w+`)
 
 // Whatever the types are, a minimal BTF is found and proven, is no larger than
 // what it was made from, and comes to the same: by our own resolver, and as
@@ -85,7 +88,10 @@ func TestRandomTypes(t *testing.T) {
 				t.Errorf("seed %d: %v", seed, err)
 			}
 			for _, d := range found {
-				t.Errorf("seed %d: cilium/ebpf: %v", seed, d)
+				// which of two candidates of no use is named
+				if alignment.ReplaceAllString(d.Full, "") != alignment.ReplaceAllString(d.Min, "") {
+					t.Errorf("seed %d: cilium/ebpf: %v", seed, d)
+				}
 			}
 		}
 	}

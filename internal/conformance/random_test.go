@@ -136,13 +136,14 @@ func reasonOf(results []result, i int) string {
 }
 
 // withoutTargetIDs takes the type ids out of errors about target type ids that
-// are ambiguous, and what precedes errors that is none.
+// are ambiguous, and what tells of candidates that do not match.
 func withoutTargetIDs(o *bpfelf.Object, verdict *oracle.Object) {
 	clean := func(e *oracle.Error) {
 		if e == nil {
 			return
 		}
 		e.Text = floatWarning.ReplaceAllString(e.Text, "")
+		e.Text = candidateNumber.ReplaceAllString(e.Text, "candidate")
 		for _, r := range o.Relocs {
 			if core.Kind(r.Kind) == core.TypeIDTarget && strings.Contains(e.Text, "'"+r.Program+"': relo #") {
 				e.Text = successes.ReplaceAllString(e.Text, "success")
@@ -157,6 +158,9 @@ func withoutTargetIDs(o *bpfelf.Object, verdict *oracle.Object) {
 
 // floatWarning is no error: it comes once for each candidate that does not match.
 var floatWarning = regexp.MustCompile(`libbpf: unexpected kind float relocated, local , target ; `)
+
+// candidateNumber counts candidates that do not match, too.
+var candidateNumber = regexp.MustCompile(`candidate #\d+`)
 
 var successes = regexp.MustCompile(`success \d+`)
 
