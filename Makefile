@@ -27,7 +27,7 @@ endif
 
 OBJECT_MAKEFILES = $(shell find . -path './$(BIN)' -prune -o -path '*/testdata/*' -name Makefile -print | sort)
 
-# What "make test" consists of, in this order; .ci/run asks for it to name and time each.
+# What "make test" consists of, in this order.
 SUITES := setup unit race diff conformance load fuzz-smoke
 
 .DEFAULT_GOAL := help
@@ -54,10 +54,6 @@ demo: ## the main job on the example object and the kernels in kernels/
 
 .PHONY: test
 test: $(SUITES) ## all tests; installs what they need through apt where it can
-
-.PHONY: suites
-suites:
-	@echo $(SUITES)
 
 .PHONY: setup
 setup: ## install the tools that the tests compare with (Debian)
