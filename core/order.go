@@ -8,9 +8,10 @@ import "slices"
 //     which are left depends on the relocations before;
 //   - cilium/ebpf gives up at two candidates that are as good as each other and
 //     disagree, unless one that is better came before;
+//   - of two that are as good, and that it takes for equal, the first counts;
 //   - an error names the first candidate that it is about, and an ambiguity
 //     what the first has, then what the other has.
-// For each of the first two it takes three candidates that are not alike.
+// For the first two it takes three candidates that are not alike.
 
 // Orders calls f for each name whose candidates' order in a BTF can matter to
 // what relocations come to, with those candidates in that order. Those of one
@@ -27,8 +28,14 @@ func (r *Resolver) Orders(f func(candidates []Ranked)) {
 			}
 			r.trait(m.cand, i, m.failed, v.val, uint64(m.bitOffset), uint64(v.size)<<32|uint64(v.flaw)<<16|uint64(m.kind)<<8|uint64(m.encoding))
 		}
-		for _, c := range r.fixupsOf(i) {
+		fixups := r.fixupsOf(i)
+		for _, c := range fixups {
 			x := c.fix
+			// Equal, to cilium/ebpf, are fixups of the same two values; so one of
+			// zero and zero is to none at all.
+			if x.local == 0 && x.target == 0 || x.unchecked != fixups[0].fix.unchecked {
+				r.traits[c.cand].rival = true
+			}
 			r.trait(c.cand, i, x.flaw != flawNone, x.local, x.target, uint64(x.flaw)<<2|bit(x.poison)<<1|bit(x.unchecked)|1<<63)
 		}
 	}
@@ -64,7 +71,7 @@ func (r *Resolver) Orders(f func(candidates []Ranked)) {
 type trait struct {
 	hash   uint64
 	failed bool
-	rival  bool // of the first that matches: ambiguous
+	rival  bool // it matters whether it is the first
 }
 
 func (r *Resolver) trait(cand int32, local int, failed bool, values ...uint64) {

@@ -219,6 +219,80 @@ var points = []struct {
 		cilium: true,
 	},
 	{
+		name: "two that are the same give two type ids",
+		program: func(w *btf.Builder) []relocation {
+			i := w.Int("int", 4, btf.Signed)
+			s := w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+			// the first leaves the second and third candidate to the other
+			return []relocation{{core.FieldByteOffset, s, "0:1"}, {core.TypeIDTarget, s, "0"}}
+		},
+		kernel: func(w *btf.Builder) {
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S", 4, member("a", i, 0))
+			w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+			w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+		},
+		naive: func(w *btf.Builder) {
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S", 4)
+			w.Struct("S", 8, member("b", i, 4))
+		},
+		cilium: true,
+	},
+	{
+		name: "two that are the same give two type ids, the other behind them",
+		program: func(w *btf.Builder) []relocation {
+			i := w.Int("int", 4, btf.Signed)
+			s := w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+			// the first leaves the second and third candidate to the other
+			return []relocation{{core.FieldByteOffset, s, "0:1"}, {core.TypeIDTarget, s, "0"}}
+		},
+		kernel: func(w *btf.Builder) {
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+			w.Struct("S", 8, member("a", i, 0), member("b", i, 4))
+			w.Struct("S", 4, member("a", i, 0))
+		},
+		naive: func(w *btf.Builder) {
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S", 8, member("b", i, 4))
+			w.Struct("S", 4)
+		},
+		cilium: true,
+	},
+	{
+		name: "a declaration stands for a struct of any name behind a pointer, for cilium/ebpf",
+		program: func(w *btf.Builder) []relocation {
+			return []relocation{{core.TypeMatches, w.Struct("S", 8, member("p", w.Ptr(w.Fwd("declared", false)), 0)), "0"}}
+		},
+		kernel: func(w *btf.Builder) {
+			w.Struct("S", 8, member("p", w.Ptr(w.Struct("defined", 4, member("x", w.Int("int", 4, 0), 0))), 0))
+		},
+		naive:  func(w *btf.Builder) { w.Struct("S", 8, member("p", w.Ptr(0), 0)) },
+		cilium: true,
+	},
+	{
+		name: "of three candidates cilium/ebpf takes the best, or gives up before it comes",
+		program: func(w *btf.Builder) []relocation {
+			i := w.Int("int", 4, btf.Signed)
+			s := w.Struct("S", 12, member("a", i, 0), member("b", i, 4))
+			return []relocation{{core.FieldByteOffset, s, "0:0"}, {core.FieldByteOffset, s, "0:1"}}
+		},
+		kernel: func(w *btf.Builder) {
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S___x", 4, member("a", i, 0))
+			w.Struct("S___y", 8, member("a", i, 4))
+			w.Struct("S", 12, member("a", i, 0), member("b", i, 8))
+		},
+		naive: func(w *btf.Builder) { // in the order of names
+			i := w.Int("int", 4, btf.Signed)
+			w.Struct("S", 12, member("a", i, 0), member("b", i, 8))
+			w.Struct("S___x", 4, member("a", i, 0))
+			w.Struct("S___y", 8, member("a", i, 4))
+		},
+		cilium: true,
+	},
+	{
 		name: "a record that libbpf refuses, and cilium/ebpf resolves",
 		program: func(w *btf.Builder) []relocation {
 			i := w.Int("int", 4, btf.Signed)
@@ -280,5 +354,19 @@ func TestPoints(t *testing.T) {
 				t.Errorf("the naive BTF misleads cilium/ebpf %d times, expected some: %v", n, c.cilium)
 			}
 		})
+	}
+}
+
+// libbpf looks for an INT's encoding behind a type that is none, too, where it is
+// asked for a sign: an enum keeps an enumerator, whose name stands there, or
+// libbpf would take the next type's, or the strings, for it.
+func TestSignOfEnumKeepsAnEnumerator(t *testing.T) {
+	types := built(t, func(w *btf.Builder) {
+		e := w.Enum("", 4, false, btf.BuildEnumerator{Name: "AAA"}, btf.BuildEnumerator{Name: "BBB", Value: 1})
+		w.Struct("S", 4, btf.BuildMember{Name: "mode", Type: e, BitSize: 3})
+	})
+	min := minimal(t, planOf(t, object(t, types, relocation{core.FieldSigned, 2, "0:0"})), types)
+	if b, e := find(t, min, btf.KindEnum, ""); b.Vlen(e) == 0 {
+		t.Errorf("the enum has no enumerator: %v", names(t, min))
 	}
 }
