@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Magic opens every BTF, in its own byte order.
@@ -186,48 +187,52 @@ func (b *BTF) index(names *Names, ids []ID) ([]ID, error) {
 	if names != nil {
 		want = names.kinds & pickKinds
 	}
-	if guess := len(types) / typicalRecord; cap(offs) < guess {
-		offs = make([]uint32, 0, guess)
+	if guess := len(types)/typicalRecord + indexBlock; cap(offs) < guess {
+		offs = make([]uint32, 0, guess+guess/4) // the next kernel may be larger
 	}
-	var named [256]namedType // those of the kinds asked for
-	n := 0
-	off := 0
-	for off <= len(types)-headerSize {
-		head := binary.LittleEndian.Uint64(types[off:])
-		name, kind := uint32(head), uint32(head>>56)&0x7f
-		size := headerSize
-		if kind >= 32 || bareKinds>>kind&1 == 0 {
-			shape := shapes[kind]
-			size = int(shape&0xff) + int(head>>32&0xffffff)*int(shape>>8)
-			if shape == 0 || size > len(types)-off {
-				return ids, b.badRecord(len(offs), off, size, kind, name)
+	var named [indexBlock]namedType // those of the kinds asked for
+	off, end := 0, len(types)-headerSize
+	for off <= end {
+		offs = slices.Grow(offs, indexBlock)
+		at := (*[indexBlock]uint32)(offs[len(offs) : len(offs)+indexBlock])
+		i, n := 0, 0
+		for ; i < indexBlock && off <= end; i++ {
+			head := binary.LittleEndian.Uint64(types[off:])
+			name, kind := uint32(head), uint32(head>>56)&0x7f
+			size := headerSize
+			if kind >= 32 || bareKinds>>kind&1 == 0 {
+				shape := shapes[kind]
+				size = int(shape&0xff) + int(head>>32&0xffffff)*int(shape>>8)
+				if shape == 0 || size > len(types)-off {
+					return ids, b.badRecord(len(offs)+i, off, size, kind, name)
+				}
 			}
+			if name >= strEnd {
+				return ids, b.badRecord(len(offs)+i, off, size, kind, name)
+			}
+			named[n%indexBlock] = namedType{name, uint32(i)}
+			n += int(want >> (kind & 31) & 1)
+			at[i] = uint32(off)
+			off += size
 		}
-		if name >= strEnd {
-			return ids, b.badRecord(len(offs), off, size, kind, name)
-		}
-		named[n&255] = namedType{name, b.start + ID(len(offs))}
-		n += int(want >> (kind & 31) & 1)
-		if n == len(named) {
-			ids, n = b.pick(names, named[:], ids), 0
-		}
-		offs = append(offs, uint32(off))
-		off += size
+		ids = b.pick(names, named[:n], b.start+ID(len(offs)), ids)
+		offs = offs[:len(offs)+i]
 	}
 	if off != len(types) {
 		return ids, malformed("type %d at offset %d: cut off", int(b.start)+len(offs), off)
 	}
 	b.offs = offs
-	return b.pick(names, named[:n], ids), nil
+	return ids, nil
 }
 
-type namedType struct {
-	name uint32
-	id   ID
-}
+// indexBlock is how many records are walked before their names are looked at.
+const indexBlock = 256
+
+// namedType is a type that is the i-th of a block.
+type namedType struct{ name, i uint32 }
 
 // pick appends the types that may have one of the names.
-func (b *BTF) pick(names *Names, from []namedType, ids []ID) []ID {
+func (b *BTF) pick(names *Names, from []namedType, first ID, ids []ID) []ID {
 	strs, start := b.strs, b.startStr
 	for _, t := range from {
 		if t.name == 0 {
@@ -240,7 +245,7 @@ func (b *BTF) pick(names *Names, from []namedType, ids []ID) []ID {
 			s = b.base.from(t.name)
 		}
 		if names.mayHave(s) {
-			ids = append(ids, t.id)
+			ids = append(ids, first+ID(t.i))
 		}
 	}
 	return ids

@@ -51,8 +51,7 @@ func (k *keepSet) reset(r *core.Resolver) {
 		b.list, b.items, b.fresh = b.list[:0], b.items[:0], false
 		b.start = t.Start()
 		if n := int(t.End() - t.Start()); n > len(b.slot) {
-			b.slot = slices.Grow(b.slot[:0], n)
-			b.slot = b.slot[:cap(b.slot)]
+			b.slot = make([]uint32, n+n/4) // the next kernel may be larger
 		}
 	}
 }
