@@ -46,67 +46,76 @@ func (g *Generator) Generate(ctx context.Context, source hub.Source, opt Options
 		return c.finish(start), nil
 	}
 
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	results := make(chan numbered)
+	o := ordered{
+		collector: c, sink: sink, opt: opt, total: len(kernels), waiting: make(map[int]*Result),
+	}
 	jobs := opt.Jobs
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
 	var next atomic.Int64
+	work := func() {
+		w := g.newWorker(opt, c.reported)
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(kernels) || ctx.Err() != nil || o.stopped.Load() {
+				return
+			}
+			o.put(i, w.kernel(i, kernels[i]))
+		}
+	}
 	var wg sync.WaitGroup
-	for range min(jobs, len(kernels)) {
-		wg.Go(func() {
-			w := g.newWorker(opt, c.reported)
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(kernels) || ctx.Err() != nil {
-					return
-				}
-				select {
-				case results <- numbered{i, w.kernel(i, kernels[i])}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
+	for range min(jobs, len(kernels)) - 1 {
+		wg.Go(work)
 	}
-	go func() {
-		wg.Wait()
-		close(results)
-	}()
-
-	// Results come as they are done, and are passed on in order.
-	waiting := make(map[int]*Result)
-	turn, done, stopped := 0, 0, false
-	for r := range results {
-		done++
-		if opt.Progress != nil {
-			opt.Progress(done, len(kernels), r.result.Kernel)
-		}
-		waiting[r.i] = r.result
-		for ; waiting[turn] != nil && !stopped; turn++ {
-			res := waiting[turn]
-			delete(waiting, turn)
-			if res.Err == nil {
-				res.Err = sink(res)
-			}
-			c.take(turn, res)
-			if opt.FailFast && len(c.summary.Failures) > 0 {
-				stopped = true
-				stop()
-			}
-		}
-	}
-	if stopped {
+	work()
+	wg.Wait()
+	if o.stopped.Load() {
 		return c.finish(start), nil
 	}
 	return c.finish(start), ctx.Err()
 }
 
-type numbered struct {
-	i      int
-	result *Result
+// ordered takes results as they are done and passes them on in the order of
+// the kernels. It does so in the worker that has brought the missing one: there
+// is no further goroutine to wake.
+type ordered struct {
+	collector *collector
+	sink      Sink
+	opt       Options
+	total     int
+
+	stopped atomic.Bool
+
+	mu      sync.Mutex
+	done    int
+	turn    int // the kernel that is next
+	waiting map[int]*Result
+}
+
+func (o *ordered) put(i int, res *Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done++
+	if o.opt.Progress != nil {
+		o.opt.Progress(o.done, o.total, res.Kernel)
+	}
+	o.waiting[i] = res
+	for !o.stopped.Load() {
+		res := o.waiting[o.turn]
+		if res == nil {
+			return
+		}
+		delete(o.waiting, o.turn)
+		o.turn++
+		if res.Err == nil {
+			res.Err = o.sink(res)
+		}
+		o.collector.take(res)
+		if o.opt.FailFast && len(o.collector.summary.Failures) > 0 {
+			o.stopped.Store(true)
+		}
+	}
 }
 
 // worker does one kernel after the other, reusing its buffers.

@@ -78,7 +78,7 @@ func newCollector(g *Generator) *collector {
 	return c
 }
 
-func (c *collector) take(_ int, r *Result) {
+func (c *collector) take(r *Result) {
 	s := c.summary
 	s.BytesIn += r.Input
 	if r.Err != nil {

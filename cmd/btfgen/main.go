@@ -5,9 +5,20 @@
 // codes; what they do is in the packages.
 package main
 
-import "os"
+import (
+	"os"
+	"runtime/debug"
+)
+
+// gcPercent is the growth of the heap between collections. A run is short and
+// its buffers are few, large and kept: collecting less often costs some 10 MB
+// and saves a tenth of the CPU time of a small job.
+const gcPercent = 400
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ignoreFileSizeSignal()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

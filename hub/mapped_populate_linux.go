@@ -1,5 +1,0 @@
-package hub
-
-import "syscall"
-
-const mapPopulate = syscall.MAP_POPULATE

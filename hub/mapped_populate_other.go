@@ -1,5 +1,0 @@
-//go:build unix && !linux
-
-package hub
-
-const mapPopulate = 0
