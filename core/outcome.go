@@ -46,8 +46,8 @@ type Outcome struct {
 	// width cannot follow the field's.
 	FailMemSize bool
 
-	// Candidates is how many types were considered, Matched how many matched.
-	Candidates, Matched int
+	// Matched is how many types matched.
+	Matched int
 	// Blob and Target are the first that matched: a type of vmlinux (0) or of
 	// the Blob-th module.
 	Blob   int

@@ -157,7 +157,7 @@ func (r *Reader) unpack(base string, content []byte, format packing, elf bool, b
 		return nil, errors.New("empty file")
 	}
 	promised, tar := promises(base)
-	if format == unpacked && promised != unpacked && !isBTF(content) {
+	if format == unpacked && promised != unpacked && !btf.IsBTF(content) {
 		return nil, fmt.Errorf("not %s: starts with % x", promised, content[:min(len(content), 6)])
 	}
 	var err error
@@ -166,7 +166,7 @@ func (r *Reader) unpack(base string, content []byte, format packing, elf bool, b
 			return nil, fmt.Errorf("%s: %w", format, err)
 		}
 	}
-	if !isBTF(content) && (tar || isTar(content)) {
+	if !btf.IsBTF(content) && (tar || isTar(content)) {
 		if content, err = tarBTF(content); err != nil {
 			return nil, fmt.Errorf("tar: %w", err)
 		}
@@ -179,15 +179,10 @@ func (r *Reader) unpack(base string, content []byte, format packing, elf bool, b
 	switch {
 	case len(content) == 0:
 		return nil, errors.New("not BTF: empty")
-	case !isBTF(content):
+	case !btf.IsBTF(content):
 		return nil, fmt.Errorf("not BTF: starts with % x, not with 9f eb or eb 9f", content[:min(len(content), 4)])
 	}
 	return content, nil
-}
-
-// isBTF looks for the magic 0xeb9f of <linux/btf.h> in either byte order.
-func isBTF(b []byte) bool {
-	return len(b) >= 2 && (b[0] == 0x9f && b[1] == 0xeb || b[0] == 0xeb && b[1] == 0x9f)
 }
 
 func isELF(b []byte) bool { return len(b) >= 4 && string(b[:4]) == "\x7fELF" }

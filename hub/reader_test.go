@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/btfgen/btfgen/btf"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	uxz "github.com/ulikunitz/xz"
@@ -455,7 +456,7 @@ func FuzzReader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !isBTF(got) {
+		if !btf.IsBTF(got) {
 			t.Fatalf("not BTF: % x", got[:min(len(got), 4)])
 		}
 		if len(got) > max(limit, len(file)) {
