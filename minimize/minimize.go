@@ -142,21 +142,31 @@ func (m *Minimizer) emit() ([]byte, error) {
 }
 
 // tellPointerSize adds a long where a decision depended on a pointer's size and
-// nothing else tells it. Without one libbpf takes its own process's, which is
-// wrong for a 32-bit loader on a 64-bit kernel.
+// nothing else tells it, before all other types if something else tells another.
+// Without one libbpf takes its own process's, which is wrong for a 32-bit loader
+// on a 64-bit kernel.
 func (m *Minimizer) tellPointerSize() {
 	size, asked := m.full.PointerSize()
 	if !asked {
 		return
 	}
+	told, mistold := false, false
 	for i := range m.keep.blobs {
+		t := m.full.Types(i)
 		for _, e := range m.keep.blobs[i].list {
-			if m.full.Types(i).IsLong(e.id) {
-				return
+			if t.IsLong(e.id) {
+				told = told || t.Size(e.id) == size
+				mistold = mistold || t.Size(e.id) != size
 			}
 		}
 	}
-	m.builder.Int("long unsigned int", size, 0)
+	if told && !mistold {
+		return
+	}
+	long := m.builder.Int("long unsigned int", size, 0)
+	if mistold {
+		m.builder.Pin(long, 1)
+	}
 }
 
 func void(btf.ID) btf.ID { return 0 }

@@ -206,6 +206,23 @@ var points = []struct {
 		libbpf: true,
 	},
 	{
+		name: "what tells a pointer's size, beside a long of another",
+		program: func(w *btf.Builder) []relocation {
+			i, p := w.Int("long", 8, 0), w.Ptr(0)
+			s := w.Struct("S", 24, member("i", i, 0), member("p", p, 8), member("q", p, 16))
+			return []relocation{{core.FieldByteSize, s, "0:0"}, {core.FieldByteOffset, s, "0:2"}, {core.FieldByteSize, s, "0:2"}}
+		},
+		kernel: func(w *btf.Builder) {
+			w.Int("long unsigned int", 4, 0)
+			i, p := w.Int("long", 8, 0), w.Ptr(0)
+			w.Struct("S", 16, member("i", i, 0), member("p", p, 8), member("q", p, 12))
+		},
+		naive: func(w *btf.Builder) {
+			w.Struct("S", 16, member("i", w.Int("long", 8, 0), 0), member("q", w.Ptr(0), 12))
+		},
+		libbpf: true,
+	},
+	{
 		name: "a candidate of another kind, which cilium/ebpf takes for one",
 		program: func(w *btf.Builder) []relocation {
 			i := w.Int("int", 4, btf.Signed)
