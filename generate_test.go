@@ -126,11 +126,19 @@ func TestSinkErrorIsTheKernelsFailure(t *testing.T) {
 	n := 0
 	g := generator(t, "execsnoop.bpfel.o", "execsnoop.bpfeb.o")
 	sum, err := g.Generate(context.Background(), source(t, need.Repository(t, "kernels")), btfgen.Options{}, func(*btfgen.Result) error {
-		if n++; n == 2 {
+		if n++; n == 1 {
 			return full
 		}
 		return nil
 	})
+	if len(sum.Unresolved) == 0 {
+		t.Error("everything resolved")
+	}
+	for _, u := range sum.Unresolved { // on the other kernels, the failed one's reasons do as well
+		if u.Reason == "" {
+			t.Errorf("%s: no reason", u.Path)
+		}
+	}
 	if err != nil || n != 3 || sum.Generated != 2 || len(sum.Failures) != 1 || !errors.Is(sum.Failures[0].Err, full) {
 		t.Errorf("error %v after %d results; %d generated, failures %v", err, n, sum.Generated, sum.Failures)
 	}

@@ -81,6 +81,13 @@ func newCollector(g *Generator) *collector {
 func (c *collector) take(r *Result) {
 	s := c.summary
 	s.BytesIn += r.Input
+	// Also of a kernel whose result could not be written: later ones have left
+	// these reasons to it.
+	for _, e := range r.reasons {
+		if c.reasons[r.plan][e.local].text == "" {
+			c.reasons[r.plan][e.local] = reasonAt{e.text, r.Kernel}
+		}
+	}
 	if r.Err != nil {
 		if errors.Is(r.Err, ErrNotApplicable) {
 			s.NotApplicable = append(s.NotApplicable, r.Kernel)
@@ -98,11 +105,6 @@ func (c *collector) take(r *Result) {
 	}
 	for i, status := range r.statuses {
 		c.counts[r.plan][i].add(status)
-	}
-	for _, e := range r.reasons {
-		if c.reasons[r.plan][e.local].text == "" {
-			c.reasons[r.plan][e.local] = reasonAt{e.text, r.Kernel}
-		}
 	}
 }
 
