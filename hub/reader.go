@@ -73,6 +73,13 @@ func (k *Kernel) Load(r *Reader) (Types, error) {
 	for len(r.types) < 1+len(k.modules) {
 		r.types = append(r.types, buffer{})
 	}
+	if k.member != nil {
+		types, err := r.unpack(filepath.Base(k.Path), k.member.content, packingOf(k.member.content), false, &r.types[0])
+		if err != nil {
+			return Types{}, fmt.Errorf("%s: %w", k.Path, err)
+		}
+		return Types{Vmlinux: types}, nil
+	}
 	vmlinux, err := r.load(k.Path, k.elf, &r.types[0])
 	if err != nil {
 		return Types{}, err

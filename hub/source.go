@@ -28,6 +28,7 @@ type Kernel struct {
 
 	modules []moduleFile // sorted by name
 	elf     bool         // Path and the modules may be ELF files
+	member  *member      // what is in Path, a member of an archive in memory
 }
 
 type moduleFile struct{ name, path string }

@@ -104,6 +104,11 @@ func printSummary(w io.Writer, dir string, s *btfgen.Summary, quiet bool, took t
 		fmt.Fprintln(w)
 		printUnresolved(w, s)
 	}
+	printLeftOut(w, s, quiet)
+}
+
+// printLeftOut names the kernels that have no result.
+func printLeftOut(w io.Writer, s *btfgen.Summary, quiet bool) {
 	if n := len(s.NotApplicable); n > 0 && !quiet {
 		fmt.Fprintf(w, "\n%s of a byte order that no object has:\n", counted(n, "kernel"))
 		for i, k := range s.NotApplicable {

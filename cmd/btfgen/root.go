@@ -63,6 +63,7 @@ built in (a libbpf skeleton's, go:embed's), all of which count.
 Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 3 a question was answered "no".`,
 		Example: `  btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
+  btfgen bundle --hub btfhub-archive --out btf.bundle opensnoop.bpf.o
   btfgen relocs --hub /sys/kernel/btf/vmlinux opensnoop.bpf.o
   btfgen dump --format c --type task_struct /sys/kernel/btf/vmlinux`,
 		Args: cobra.ArbitraryArgs,
@@ -85,6 +86,7 @@ Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return coded{exitUsage, err} })
 	root.AddCommand(
 		newGenerate(),
+		newBundle(),
 		newRelocs(),
 		newDump(),
 		newMinCoreBTF(),

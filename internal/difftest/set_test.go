@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/internal/oracle"
+	"github.com/btfgen/btfgen/internal/packaged"
 )
 
 // packages are the Debian packages whose eBPF objects are the real programs:
@@ -43,10 +42,7 @@ func newSet(t *testing.T) *set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range packages {
-		objects = append(objects, objectsOf(t, name)...)
-	}
-	return setOf(t, objects)
+	return setOf(t, append(objects, packaged.Objects(t, packages...)...))
 }
 
 func setOf(t *testing.T, objects []*bpfelf.Object) *set {
@@ -70,39 +66,6 @@ func setOf(t *testing.T, objects []*bpfelf.Object) *set {
 		s.files = append(s.files, file)
 	}
 	return s
-}
-
-// objectsOf opens all programs and objects of a Debian package.
-func objectsOf(t *testing.T, name string) []*bpfelf.Object {
-	t.Helper()
-	out, err := exec.Command("dpkg", "-L", name).Output()
-	if err != nil {
-		need.Missing(t, "the Debian package %s, which is not installed (scripts/test-setup installs it): %v", name, err)
-	}
-	var objects []*bpfelf.Object
-	for path := range strings.Lines(string(out)) {
-		path = strings.TrimSuffix(path, "\n")
-		folder := filepath.Base(filepath.Dir(path))
-		if folder != "bin" && folder != "sbin" && filepath.Ext(path) != ".o" {
-			continue
-		}
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		found, err := bpfelf.Open(path)
-		if err != nil {
-			if errors.Is(err, bpfelf.ErrNotObject) {
-				t.Logf("without eBPF: %v", err)
-				continue
-			}
-			t.Fatal(err)
-		}
-		objects = append(objects, found...)
-	}
-	if len(objects) == 0 {
-		t.Fatalf("the Debian package %s yields no eBPF objects", name)
-	}
-	return objects
 }
 
 // relocateProgram builds the oracle around libbpf.

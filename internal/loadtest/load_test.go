@@ -5,14 +5,10 @@ package loadtest
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -23,6 +19,7 @@ import (
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/core"
 	"github.com/btfgen/btfgen/internal/need"
+	"github.com/btfgen/btfgen/internal/packaged"
 	"github.com/btfgen/btfgen/minimize"
 )
 
@@ -64,29 +61,12 @@ func exampleObject(t *testing.T) *bpfelf.Object {
 	return found[0]
 }
 
-// packaged opens the objects of a Debian package that have relocations.
-func packaged(t *testing.T, name string) (objects []*bpfelf.Object) {
+// relocated are the objects of Debian packages that have relocations.
+func relocated(t *testing.T, packages ...string) (objects []*bpfelf.Object) {
 	t.Helper()
-	out, err := exec.Command("dpkg", "-L", name).Output()
-	if err != nil {
-		need.Missing(t, "the Debian package %s, which is not installed (scripts/test-setup installs it): %v", name, err)
-	}
-	for path := range strings.Lines(string(out)) {
-		path = strings.TrimSuffix(path, "\n")
-		if folder := filepath.Base(filepath.Dir(path)); folder != "bin" && folder != "sbin" {
-			continue
-		}
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		found, err := bpfelf.Open(path)
-		if err != nil && !errors.Is(err, bpfelf.ErrNotObject) {
-			t.Fatal(err)
-		}
-		for _, o := range found {
-			if len(o.Relocs) > 0 {
-				objects = append(objects, o)
-			}
+	for _, o := range packaged.Objects(t, packages...) {
+		if len(o.Relocs) > 0 {
+			objects = append(objects, o)
 		}
 	}
 	return objects
@@ -204,7 +184,7 @@ func TestExample(t *testing.T) {
 // TestPrograms loads Debian's programs, with one minimal BTF made for all.
 func TestPrograms(t *testing.T) {
 	kernel := kernelTypes(t)
-	objects := append(packaged(t, "libbpf-tools"), packaged(t, "xdp-tools")...)
+	objects := relocated(t, "libbpf-tools", "xdp-tools")
 	if len(objects) == 0 {
 		t.Fatal("no objects with relocations")
 	}
