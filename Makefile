@@ -27,6 +27,11 @@ endif
 
 OBJECT_MAKEFILES = $(shell find . -path './$(BIN)' -prune -o -path '*/testdata/*' -name Makefile -print | sort)
 
+# The kernels whose BTF the examples have inside.
+HUB     ?= $(or $(BTFGEN_HUB),kernels)
+EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
+STRIP    = $(subst clang,llvm-strip,$(CLANG))
+
 # What "make test" consists of, in this order.
 SUITES := setup unit race diff conformance load fuzz-smoke
 
@@ -49,6 +54,12 @@ demo: ## the main job on the example object and the kernels in kernels/
 	rm -rf $(BIN)/demo
 	go run ./cmd/btfgen generate --hub kernels --out $(BIN)/demo testdata/example/*.o
 	@find $(BIN)/demo -type f -exec ls -l {} +
+
+.PHONY: examples
+examples: build ## build the example programs, with the BTF of all kernels of HUB inside (default: BTFGEN_HUB, else kernels/)
+	$(BIN)/btfgen bundle --hub $(HUB) --out $(EXAMPLE)-go.bundle $(wildcard examples/opensnoop-go/bpf/*.o)
+	$(MAKE) -C examples/opensnoop-go OUT=$(EXAMPLE)-go BUNDLE=$(EXAMPLE)-go.bundle
+	$(MAKE) -C examples/opensnoop-c OUT=$(EXAMPLE)-c HUB=$(abspath $(HUB)) BTFGEN=$(CURDIR)/$(BIN)/btfgen CLANG=$(CLANG) STRIP=$(STRIP)
 
 ##@ Test
 
@@ -78,8 +89,8 @@ conformance: ## every rule of CO-RE on objects of our own, beside what libbpf do
 	BTFGEN_CONFORMANCE=1 go test -count=1 -timeout 15m ./internal/oracle/... ./internal/conformance/...
 
 .PHONY: load
-load: ## load programs into this kernel with minimal BTF only (root)
-	BTFGEN_LOAD=1 go test -count=1 -timeout 10m ./internal/loadtest/...
+load: ## load programs into this kernel with minimal BTF only, and run the examples (root)
+	BTFGEN_LOAD=1 go test -count=1 -timeout 10m ./internal/loadtest/... ./internal/exampletest/...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10m), one after the other
@@ -135,18 +146,21 @@ cross: ## build, and vet with tests, for every platform
 	done
 
 .PHONY: objects
-objects: ## rebuild the eBPF test objects from their C sources
+objects: ## rebuild the committed eBPF objects, those of the tests and of the examples, from their C sources
 	@set -e; test -n "$(OBJECT_MAKEFILES)" || { echo "no Makefile below a testdata folder"; exit 1; }; \
 	for makefile in $(OBJECT_MAKEFILES); do \
 		$(MAKE) --no-print-directory --always-make -C $$(dirname $$makefile) CLANG=$(CLANG); \
 	done
+	$(MAKE) --no-print-directory --always-make -C examples/opensnoop-go objects CLANG=$(CLANG) STRIP=$(STRIP)
 
 # Only what is committed can be compared, so new files count as a difference too.
+GENERATED = $(dir $(OBJECT_MAKEFILES)) examples/opensnoop-go/bpf
+
 .PHONY: generated
-generated: objects ## rebuild the test objects and fail if they differ from the committed ones
-	@changed=$$(git status --porcelain -- $(dir $(OBJECT_MAKEFILES))) || exit 1; \
+generated: objects ## rebuild the eBPF objects and fail if they differ from the committed ones
+	@changed=$$(git status --porcelain -- $(GENERATED)) || exit 1; \
 	if [ -n "$$changed" ]; then echo "generated files differ from the committed ones:"; echo "$$changed"; \
-		git --no-pager diff --stat -- $(dir $(OBJECT_MAKEFILES)); exit 1; fi
+		git --no-pager diff --stat -- $(GENERATED); exit 1; fi
 
 .PHONY: clean
 clean: ## remove what was built

@@ -82,12 +82,12 @@ func Choose(b *Bundle, o Options) (Choice, error) {
 		return Choice{}, fmt.Errorf("which kernel is this? %w", err)
 	}
 	if b == nil {
-		return Choice{}, fmt.Errorf("%w; %s", &kernel.NotFoundError{Host: host}, noBundle)
+		return Choice{}, fmt.Errorf("%w; %s and this program brings none: name a file with its BTF", &kernel.NotFoundError{Host: host}, ownBTF(own))
 	}
 	f := new(inflater)
 	match, m, err := b.find(f, host, o.Consensus)
 	if err != nil {
-		return Choice{}, fmt.Errorf("%w; %s", err, advice)
+		return Choice{}, fmt.Errorf("%w; %s: name a file with its BTF, or get a build of this program that includes it", err, ownBTF(own))
 	}
 	btf, err := b.content(f, m, match.Content)
 	if err != nil {
@@ -96,10 +96,13 @@ func Choose(b *Bundle, o Options) (Choice, error) {
 	return Choice{FromBundle, btf, match.Path, match.Rule}, nil
 }
 
-const (
-	noBundle = "this kernel has no BTF of its own (" + KernelBTF + ") and this program brings none: name a file with its BTF"
-	advice   = "this kernel has no BTF of its own (" + KernelBTF + "): name a file with its BTF, or get a build of this program that includes it"
-)
+// ownBTF says what is with the kernel's own BTF where it is not used.
+func ownBTF(own string) string {
+	if own == "-" {
+		return "this kernel's own BTF, if it has any, is left aside"
+	}
+	return "this kernel has no BTF of its own (" + own + ")"
+}
 
 func hostOf(o Options) (kernel.Host, error) {
 	if o.Host != nil {

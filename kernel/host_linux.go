@@ -19,13 +19,17 @@ const maxLinks = 40
 // ThisHost describes the host that runs this program, by uname(2) and the os-release of "/", which in a container is the
 // container's: see Host.Container. A missing os-release is no error. The error is uname's.
 func ThisHost() (Host, error) {
-	h, err := hostAt("/")
+	h, err := uname()
 	if err != nil {
 		return Host{}, err
 	}
+	// Not HostAt("/"): the kernel follows links here, and programs that call nothing else do without os.Root, in size and in time.
+	read := func(path string) ([]byte, error) {
+		return readFile(os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0))
+	}
+	h.OS = firstOSRelease(func(path string) ([]byte, error) { return read("/" + path) })
 	h.Container = container(func(path string) ([]byte, bool) {
-		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-		b, err := readFile(f, err)
+		b, err := read(path)
 		return b, err == nil
 	}, os.Getenv)
 	return h, nil
@@ -35,27 +39,35 @@ func ThisHost() (Host, error) {
 // mounted there. Symbolic links are followed as if root were "/", so nothing outside of it is read. What root holds is taken
 // to be the host's own: Container is empty. A missing os-release is no error, but a root that is no folder is one.
 func HostAt(root string) (Host, error) {
-	return hostAt(root)
-}
-
-func hostAt(root string) (Host, error) {
-	var name syscall.Utsname
-	if err := syscall.Uname(&name); err != nil {
-		return Host{}, fmt.Errorf("kernel of this host: %w", os.NewSyscallError("uname", err))
+	h, err := uname()
+	if err != nil {
+		return Host{}, err
 	}
-	h := Host{Release: text(name.Release[:]), Machine: text(name.Machine[:])}
 	top, err := os.OpenRoot(root)
 	if err != nil {
 		return Host{}, fmt.Errorf("os-release of this host: %w", err)
 	}
 	defer top.Close()
+	h.OS = firstOSRelease(func(path string) ([]byte, error) { return readBelow(top, path) })
+	return h, nil
+}
+
+func uname() (Host, error) {
+	var name syscall.Utsname
+	if err := syscall.Uname(&name); err != nil {
+		return Host{}, fmt.Errorf("kernel of this host: %w", os.NewSyscallError("uname", err))
+	}
+	return Host{Release: text(name.Release[:]), Machine: text(name.Machine[:])}, nil
+}
+
+// firstOSRelease reads the file of os-release(5) that counts: the second place only where there is nothing in the first.
+func firstOSRelease(read func(path string) ([]byte, error)) OSRelease {
 	for _, path := range []string{"etc/os-release", "usr/lib/os-release"} {
-		if b, err := readBelow(top, path); err == nil {
-			h.OS = ParseOSRelease(b)
-			break
+		if b, err := read(path); err == nil {
+			return ParseOSRelease(b)
 		}
 	}
-	return h, nil
+	return OSRelease{}
 }
 
 // text returns what is before the first zero of a field of utsname, whose elements are signed on some architectures.

@@ -77,3 +77,12 @@ func TestContainer(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkThisHost(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ThisHost(); err != nil && runtime.GOOS == "linux" {
+			b.Fatal(err)
+		}
+	}
+}

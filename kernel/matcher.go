@@ -77,11 +77,11 @@ func (m *Matcher) Add(dir string, release []byte, content int) {
 	if shared == len(m.release) || (m.tail != "" && shared >= len(m.stem)) {
 		normal := normalRelease(release)
 		if string(normal) == m.release {
-			m.exact = append(m.exact, m.candidate(m.exact, dir, release, content))
+			m.exact = append(m.exact, newCandidate(m.exact, dir, release, content))
 			return
 		}
 		if len(m.exact) == 0 && m.isRebuild(normal) {
-			m.rebuilt = append(m.rebuilt, m.candidate(m.rebuilt, dir, release, content))
+			m.rebuilt = append(m.rebuilt, newCandidate(m.rebuilt, dir, release, content))
 			return
 		}
 	}
@@ -107,8 +107,8 @@ func (m *Matcher) enter(dir string) {
 	m.knownArch = m.fits && known
 }
 
-// candidate returns a kernel with a release of its own, which it shares with the one before where that is the same.
-func (m *Matcher) candidate(before []candidate, dir string, release []byte, content int) candidate {
+// newCandidate returns a kernel with a release of its own, which it shares with the one before where that is the same.
+func newCandidate(before []candidate, dir string, release []byte, content int) candidate {
 	c := candidate{dir: dir, content: content}
 	if n := len(before); n > 0 && before[n-1].release == string(release) {
 		c.release = before[n-1].release

@@ -63,7 +63,7 @@ func knownArch(s string) string {
 	switch s {
 	case "x86_64", "amd64", "x64", "x86-64":
 		return "x86_64"
-	case "x86", "i386", "i486", "i586", "i686", "386":
+	case "x86", "i386", "i486", "i586", "i686":
 		return "x86"
 	case "arm64", "aarch64", "aarch64_be",
 		"armv8l", "armv8b": // what a 32-bit process is told on a 64-bit kernel
@@ -194,8 +194,6 @@ func lowerByte(c byte) byte {
 
 // withoutQuotes drops quotes, which who reads os-release with a tool for lines leaves in names of directories.
 func withoutQuotes(s string) string {
-	if !strings.ContainsAny(s, `"'`) {
-		return s
-	}
-	return strings.NewReplacer(`"`, "", "'", "").Replace(s)
+	// Not strings.NewReplacer, which made a small program 20 KB larger.
+	return strings.ReplaceAll(strings.ReplaceAll(s, `"`, ""), "'", "")
 }

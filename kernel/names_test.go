@@ -30,7 +30,7 @@ func TestParsePath(t *testing.T) {
 func TestNormalArch(t *testing.T) {
 	for want, names := range map[string][]string{
 		"x86_64":      {"x86_64", "amd64", "x64", "x86-64", "AMD64"},
-		"x86":         {"x86", "i386", "i486", "i586", "i686", "386"},
+		"x86":         {"x86", "i386", "i486", "i586", "i686"},
 		"arm64":       {"arm64", "aarch64", "aarch64_be", "armv8l", "armv8b", "ARM64"},
 		"arm":         {"arm", "armel", "armhf", "armv7l", "armv6l", "armv5tel", "armv", "armv8", "armv7-and-what-else-follows"},
 		"ppc64le":     {"ppc64le", "ppc64el", "powerpc64le"},
