@@ -56,7 +56,7 @@ late. --keep-going leaves such kernels out.`,
 	}
 	f.register(cmd)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.out, "out", "o", "", "`FILE` to write")
+	fl.StringVarP(&f.out, "out", "o", "", "`FILE` to write; - is stdout")
 	fl.StringVarP(&f.format, "format", "f", "bundle", "`FORMAT`: bundle, bcc-tar or c-header")
 	fl.StringVar(&f.from, "from", "", "pack the minimal BTFs at `PATH`, a folder or a tar file with distro/version/arch/release.btf, instead of making them")
 	fl.StringVar(&f.name, "name", "btf_bundle", "`NAME` of the array, with --format c-header")
@@ -75,6 +75,8 @@ func (f *bundleFlags) check(cmd *cobra.Command, objects []string) error {
 	switch {
 	case f.out == "":
 		return usagef("--out FILE is needed")
+	case f.out == "-" && f.json:
+		return usagef("--out - and --json both want stdout")
 	case f.format != "bundle" && f.format != "bcc-tar" && f.format != "c-header":
 		return usagef("--format %q: expected bundle, bcc-tar or c-header", f.format)
 	case given("name") && f.format != "c-header":
@@ -129,8 +131,8 @@ func (f *bundleFlags) run(cmd *cobra.Command, paths []string) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing is written")
 	}
-	if err := output.File(f.out, content); err != nil {
-		return fmt.Errorf("--out: %w", err)
+	if err := writeOut(cmd, f.out, content); err != nil {
+		return err
 	}
 	if f.json {
 		if err := newBundleReport(f.out, f.format, len(content), stats, summary).print(cmd.OutOrStdout()); err != nil {
@@ -145,6 +147,18 @@ func (f *bundleFlags) run(cmd *cobra.Command, paths []string) error {
 		fmt.Fprintf(stderr, "%s packed in %s: %s, %s in %s\n",
 			counted(stats.Kernels, "kernel"), duration(time.Since(start)), counted(stats.Contents, "distinct BTF"), size(int64(bytes)), oneLine(f.out))
 		fmt.Fprintf(stderr, "%.1f bytes a kernel; one by one they are %s\n", float64(bytes)/float64(stats.Kernels), size(int64(stats.KernelBytes)))
+	}
+	return nil
+}
+
+// writeOut writes to a file, whole or not at all, or to stdout.
+func writeOut(cmd *cobra.Command, out string, content []byte) error {
+	if out == "-" {
+		_, err := cmd.OutOrStdout().Write(content)
+		return err
+	}
+	if err := output.File(out, content); err != nil {
+		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
 }

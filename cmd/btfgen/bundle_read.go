@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,13 +10,10 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"crypto/sha256"
-
 	"github.com/spf13/cobra"
 
 	"github.com/btfgen/btfgen"
 	"github.com/btfgen/btfgen/bundle"
-	"github.com/btfgen/btfgen/internal/output"
 	"github.com/btfgen/btfgen/kernel"
 )
 
@@ -150,17 +148,10 @@ all kernels with that release have the same BTF.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if out == "-" {
-				_, err := cmd.OutOrStdout().Write(btf)
-				return err
-			}
-			if err := output.File(out, btf); err != nil {
-				return fmt.Errorf("--out: %w", err)
-			}
-			return nil
+			return writeOut(cmd, out, btf)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file `F` to write")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file `F` to write; - is stdout")
 	return cmd
 }
 
