@@ -11,7 +11,7 @@ CLANG   ?= clang-19
 FUZZTIME ?= 10m
 
 # The packages that read outside bytes, and those where goroutines meet.
-FUZZED     := ./btf/... ./bpfelf/... ./core/... ./minimize/... ./hub/...
+FUZZED     := ./btf/... ./bpfelf/... ./core/... ./minimize/... ./hub/... ./kernel/... ./bundle/...
 CONCURRENT := . ./hub/... ./minimize/... ./cmd/...
 
 # os/arch pairs that have to build; s390x is the big-endian one.
@@ -33,7 +33,7 @@ EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
 STRIP    = $(subst clang,llvm-strip,$(CLANG))
 
 # What "make test" consists of, in this order.
-SUITES := setup unit race diff conformance load fuzz-smoke
+SUITES := setup unit race diff conformance load vm fuzz-smoke
 
 .DEFAULT_GOAL := help
 # One after the other: several suites measure time, and all of them use every processor.
@@ -91,6 +91,10 @@ conformance: ## every rule of CO-RE on objects of our own, beside what libbpf do
 .PHONY: load
 load: ## load programs into this kernel with minimal BTF only, and run the examples (root)
 	BTFGEN_LOAD=1 go test -count=1 -timeout 10m ./internal/loadtest/... ./internal/exampletest/...
+
+.PHONY: vm
+vm: ## boot Debian's kernels under qemu: what programs with a bundle print, beside what really happened there
+	BTFGEN_VM=1 go test -count=1 -v -timeout 20m ./internal/vmtest
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10m), one after the other

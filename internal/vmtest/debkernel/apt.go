@@ -1,0 +1,185 @@
+package debkernel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// keyring holds the keys of Debian's archive (package debian-archive-keyring).
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// available lists the releases that apt has as wanted, after it was asked for news.
+func (c *Cache) available(ctx context.Context, w Wanted) (releases []string, err error) {
+	if err := c.update(ctx, w); err != nil {
+		return nil, err
+	}
+	const prefix = "linux-image-"
+	names, err := c.apt(ctx, "", "apt-cache", "pkgnames", prefix+w.Series)
+	if err != nil {
+		return nil, err
+	}
+	pattern := w.releases()
+	ask := []string{"madison"}
+	for name := range strings.Lines(names) {
+		if release := strings.TrimPrefix(strings.TrimSpace(name), prefix); pattern.MatchString(release) {
+			ask = append(ask, prefix+release+":"+w.Arch)
+		}
+	}
+	if len(ask) > 1 {
+		// A name can be known and have no package: others refer to it. madison lists packages.
+		table, err := c.apt(ctx, "", "apt-cache", ask...)
+		if err != nil {
+			return nil, err
+		}
+		for row := range strings.Lines(table) {
+			name, _, _ := strings.Cut(row, "|")
+			name, _, _ = strings.Cut(strings.TrimSpace(name), ":")
+			if release := strings.TrimPrefix(name, prefix); pattern.MatchString(release) {
+				releases = append(releases, release)
+			}
+		}
+	}
+	if len(releases) == 0 {
+		return nil, fmt.Errorf("apt has no kernel %v of %s in %s", w, w.Arch, w.Suite)
+	}
+	return releases, nil
+}
+
+func (c *Cache) download(ctx context.Context, folder, name string) error {
+	_, err := c.apt(ctx, folder, "apt-get", "-q", "download", name)
+	return err
+}
+
+// update writes apt's configuration and fetches the list that a kernel is in: no other, since that of another may be missing
+// or just being changed.
+func (c *Cache) update(ctx context.Context, w Wanted) error {
+	mirror, err := machineMirror(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(keyring); err != nil {
+		return fmt.Errorf("the keys of Debian's archive (package debian-archive-keyring): %w", err)
+	}
+	root := filepath.Join(c.Dir, "apt")
+	for _, folder := range []string{"sources", "state/lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			return err
+		}
+	}
+	sources := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nSigned-By: %s\n", mirror, w.Suite, w.Arch, keyring)
+	// The machine's own apt.conf.d stays in force: it may name a proxy. Its sources and lists do not.
+	conf := fmt.Sprintf(`Dir::State "%[1]s/state";
+Dir::State::status "%[1]s/state/status";
+Dir::Cache "%[1]s/cache";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "%[1]s/sources";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; "i386"; };
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+`, root)
+	for name, content := range map[string]string{"sources/debian.sources": sources, "apt.conf": conf, "state/status": ""} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	c.Log("apt-get update for %s, from the mirror that this machine uses", w.Suite)
+	_, err = c.apt(ctx, "", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
+	return err
+}
+
+// apt runs one of apt's programs by the cache's configuration and returns what it printed.
+func (c *Cache) apt(ctx context.Context, folder, program string, args ...string) (string, error) {
+	return command(ctx, folder, []string{"APT_CONFIG=" + filepath.Join(c.Dir, "apt", "apt.conf")}, program, args...)
+}
+
+// machineMirror is where this machine gets Debian from: the address of its own release's suite.
+func machineMirror(ctx context.Context) (string, error) {
+	table, err := command(ctx, "", nil, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(COMPONENT)|$(RELEASE)|$(REPO_URI)", "Created-By: Packages")
+	if err != nil {
+		return "", err
+	}
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return "", err
+	}
+	return mirrorOf(table, string(release))
+}
+
+// mirrorOf picks the mirror from apt's table of origin, component, suite and address. The origin is known, and not just the
+// name of that variable, once apt has fetched the lists.
+func mirrorOf(table, osRelease string) (string, error) {
+	codename := ""
+	for line := range strings.Lines(osRelease) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
+			codename = strings.Trim(value, `"'`)
+		}
+	}
+	best, bestScore := "", 0
+	for line := range strings.Lines(table) {
+		f := strings.Split(strings.TrimSpace(line), "|")
+		if len(f) != 4 || f[1] != "main" || f[2] != codename {
+			continue
+		}
+		score := 1
+		if f[0] == "Debian" {
+			score = 2
+		}
+		if score > bestScore {
+			best, bestScore = f[3], score
+		}
+	}
+	if best == "" {
+		return "", fmt.Errorf("this machine's apt has no source for Debian %s, so there is no mirror to take kernels from", codename)
+	}
+	return best, nil
+}
+
+// unpack writes one file of a package.
+func unpack(ctx context.Context, deb, member, to string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	files := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", deb)
+	pipe, err := files.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	one := exec.CommandContext(ctx, "tar", "-x", "-O", "-f", "-", member)
+	one.Stdin, one.Stdout, one.Stderr = pipe, f, &said
+	err = files.Start()
+	if err == nil {
+		err = one.Run()
+		// tar reads to the end, so dpkg-deb ends as well.
+		err = errors.Join(err, files.Wait())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%s of %s: %w: %s", member, filepath.Base(deb), err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
+
+// command runs a program and returns its standard output. The error has its messages, on one line.
+func command(ctx context.Context, folder string, env []string, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), append(env, "LC_ALL=C")...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.Join(strings.Fields(said.String()), " "))
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,183 @@
+package debkernel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Wanted says which kernel.
+type Wanted struct {
+	Suite   string // of Debian, such as bookworm
+	Version string // of Debian, as os-release has it, such as 12
+	Series  string // of the kernel, such as 6.1
+	Flavour string // the end of its release, such as cloud-amd64
+	Arch    string // of the package, in Debian's words
+}
+
+func (w Wanted) String() string { return w.Series + "-" + w.Flavour }
+
+// releases matches what uname -r says on such a kernel: 6.1.0-50-cloud-amd64, 6.12.90+deb12-cloud-amd64. Not builds
+// for an older Debian (6.1.0-0.deb11.52-cloud-amd64).
+func (w Wanted) releases() *regexp.Regexp {
+	return regexp.MustCompile(`^` + regexp.QuoteMeta(w.Series) + `\.\d+(-\d+|\+deb\d+(\.\d+)?)-` + regexp.QuoteMeta(w.Flavour) + `$`)
+}
+
+// A Kernel is one that is in the cache.
+type Kernel struct {
+	Wanted
+	Release string
+	Folder  string // the kernel's own in the cache; others may keep what they derive from the kernel there
+}
+
+// Image is the path of the kernel's vmlinuz.
+func (k *Kernel) Image() string { return filepath.Join(k.Folder, "vmlinuz") }
+
+// A Cache is a folder with kernels.
+type Cache struct {
+	Dir string
+	// Log says what takes time: what is fetched.
+	Log func(format string, args ...any)
+}
+
+// Get returns a kernel as wanted, its release one of those preferred if there is one, and else the newest that there is.
+// The network is asked only if the cache has none that is preferred, or none at all if nothing is preferred.
+func (c *Cache) Get(ctx context.Context, w Wanted, preferred []string) (*Kernel, error) {
+	pattern := w.releases()
+	var good []string
+	for _, release := range preferred {
+		if pattern.MatchString(release) {
+			good = append(good, release)
+		}
+	}
+	cached, err := c.cached(w)
+	if err != nil {
+		return nil, err
+	}
+	pick := newest(both(cached, good))
+	if pick == "" && len(good) == 0 {
+		pick = newest(cached)
+	}
+	if pick != "" {
+		return c.kernel(w, pick), nil
+	}
+	available, err := c.available(ctx, w)
+	if err != nil {
+		// Without a network, any kernel of the series will do.
+		if pick = newest(cached); pick != "" {
+			c.Log("no kernel %v that is preferred is in the cache, and apt has none to offer: %v", w, err)
+			return c.kernel(w, pick), nil
+		}
+		return nil, err
+	}
+	if pick = newest(both(available, good)); pick == "" {
+		pick = newest(available)
+	}
+	k := c.kernel(w, pick)
+	if slices.Contains(cached, pick) {
+		return k, nil
+	}
+	return k, c.fetch(ctx, k)
+}
+
+func (c *Cache) kernel(w Wanted, release string) *Kernel {
+	return &Kernel{Wanted: w, Release: release, Folder: filepath.Join(c.Dir, "kernels", w.Arch, release)}
+}
+
+// cached lists the releases in the cache that are as wanted.
+func (c *Cache) cached(w Wanted) (releases []string, err error) {
+	pattern := w.releases()
+	images, err := filepath.Glob(c.kernel(w, "*").Image())
+	for _, image := range images {
+		if release := filepath.Base(filepath.Dir(image)); pattern.MatchString(release) {
+			releases = append(releases, release)
+		}
+	}
+	return releases, err
+}
+
+// fetch downloads a kernel's package and keeps its vmlinuz.
+func (c *Cache) fetch(ctx context.Context, k *Kernel) error {
+	c.Log("fetching linux-image-%s (%s)", k.Release, k.Arch)
+	if err := os.MkdirAll(filepath.Dir(k.Folder), 0o755); err != nil {
+		return err
+	}
+	// Beside its place, and renamed when it is whole.
+	part, err := os.MkdirTemp(filepath.Dir(k.Folder), ".part-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	if err := c.download(ctx, part, "linux-image-"+k.Release+":"+k.Arch); err != nil {
+		return err
+	}
+	packages, err := filepath.Glob(filepath.Join(part, "*.deb"))
+	if err != nil || len(packages) != 1 {
+		return fmt.Errorf("apt-get download left %d packages, expected one: %w", len(packages), err)
+	}
+	image := filepath.Join(part, "vmlinuz")
+	if err := unpack(ctx, packages[0], "./boot/vmlinuz-"+k.Release, image); err != nil {
+		return err
+	}
+	if err := os.Remove(packages[0]); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(k.Folder); err != nil {
+		return err
+	}
+	if err := os.Chmod(part, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(part, k.Folder)
+}
+
+func both(a, b []string) (common []string) {
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			common = append(common, s)
+		}
+	}
+	return common
+}
+
+// newest is the greatest of releases, "" of none.
+func newest(releases []string) string {
+	if len(releases) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(releases, compare)
+}
+
+// compare orders releases: runs of digits by their value, and the rest bytewise.
+func compare(a, b string) int {
+	for a != "" && b != "" {
+		x, restA := run(a)
+		y, restB := run(b)
+		if isDigit(x[0]) && isDigit(y[0]) {
+			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+			if len(x) != len(y) {
+				return len(x) - len(y)
+			}
+		}
+		if d := strings.Compare(x, y); d != 0 {
+			return d
+		}
+		a, b = restA, restB
+	}
+	return len(a) - len(b)
+}
+
+// run cuts s after its first run of digits, or of what is no digit.
+func run(s string) (first, rest string) {
+	i := 1
+	for i < len(s) && isDigit(s[i]) == isDigit(s[0]) {
+		i++
+	}
+	return s[:i], s[i:]
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
