@@ -33,7 +33,7 @@ EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
 STRIP    = $(subst clang,llvm-strip,$(CLANG))
 
 # What "make test" consists of, in this order.
-SUITES := setup unit race diff conformance load vm fuzz-smoke
+SUITES := setup unit race diff conformance creader load vm fuzz-smoke
 
 .DEFAULT_GOAL := help
 # One after the other: several suites measure time, and all of them use every processor.
@@ -88,6 +88,10 @@ diff: ## differential tests: bpftool, libbpf and cilium/ebpf on real kernels and
 conformance: ## every rule of CO-RE on objects of our own, beside what libbpf does with them
 	BTFGEN_CONFORMANCE=1 go test -count=1 -timeout 15m ./internal/oracle/... ./internal/conformance/...
 
+.PHONY: creader
+creader: ## the C reader of bundles beside the Go one: compilers, sanitizers, valgrind, hostile bundles
+	BTFGEN_C=1 go test -count=1 -timeout 20m ./internal/ctest/...
+
 .PHONY: load
 load: ## load programs into this kernel with minimal BTF only, and run the examples (root)
 	BTFGEN_LOAD=1 go test -count=1 -timeout 10m ./internal/loadtest/... ./internal/exampletest/...
@@ -99,10 +103,12 @@ vm: ## boot Debian's kernels under qemu: what programs with a bundle print, besi
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10m), one after the other
 	scripts/fuzz $(FUZZTIME) $(FUZZED)
+	scripts/fuzz-c $(FUZZTIME)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for a few seconds
 	scripts/fuzz 5s $(FUZZED)
+	scripts/fuzz-c 5s
 
 .PHONY: bench
 bench: ## benchmarks, then CPU time beside bpftool's in the same run
