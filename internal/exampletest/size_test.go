@@ -13,39 +13,55 @@ import (
 // maxGrowth is by how many bytes a program may grow for having a bundle, the bundle itself included.
 const maxGrowth = 400_000
 
-// TestProgramGrowth builds the Go example as it is, and with the file in which it chooses BTF replaced by one that knows no bundle.
+// TestProgramGrowth builds programs with a bundle and without: the Go example, with the file in which it chooses BTF replaced by one that knows
+// no bundle, and a program that shares next to nothing with what a bundle needs.
 func TestProgramGrowth(t *testing.T) {
 	need.Long(t)
+	testdata := func(elem ...string) string {
+		return need.Repository(t, append([]string{"internal", "exampletest", "testdata"}, elem...)...)
+	}
+	example, smallest := need.Repository(t, "examples", "opensnoop-go"), testdata("smallest")
+	for _, c := range []struct {
+		name, folder, file, other string
+		otherHasBundle            bool
+	}{
+		{"opensnoop-go", example, "types_linux.go", testdata("types_without_bundle.go"), false},
+		{"smallest", smallest, "without.go", testdata("smallest_with_bundle.go"), true},
+	} {
+		asItIs := size(t, c.folder, nil)
+		replaced := size(t, c.folder, map[string]string{filepath.Join(c.folder, c.file): c.other})
+		grown := asItIs - replaced
+		if c.otherHasBundle {
+			grown = -grown
+		}
+		t.Logf("%s: a bundle adds %d bytes", c.name, grown)
+		if grown <= 0 || grown > maxGrowth {
+			t.Errorf("%s grows by %d bytes for its bundle, expected at most %d, and more than none", c.name, grown, maxGrowth)
+		}
+	}
+}
+
+// size builds the program in a folder, with some of its files replaced by others, and returns its size in bytes.
+func size(t *testing.T, folder string, replace map[string]string) int64 {
+	t.Helper()
 	dir := t.TempDir()
-	folder := need.Repository(t, "examples", "opensnoop-go")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
-		filepath.Join(folder, "types_linux.go"): need.Repository(t, "internal", "exampletest", "testdata", "types_without_bundle.go"),
-	}})
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlayFile := filepath.Join(dir, "overlay.json")
+	overlayFile, out := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "program")
 	if err := os.WriteFile(overlayFile, overlay, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	build := func(name string, flags ...string) int64 {
-		t.Helper()
-		out := filepath.Join(dir, name)
-		cmd := exec.Command(need.Tool(t, "go"), append(append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", out}, flags...), ".")...)
-		cmd.Dir = folder
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
-		if output, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go build: %v\n%s", err, output)
-		}
-		info, err := os.Stat(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.Size()
+	cmd := exec.Command(need.Tool(t, "go"), "build", "-trimpath", "-ldflags", "-s -w", "-overlay", overlayFile, "-o", out, ".")
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, output)
 	}
-	with, without := build("with"), build("without", "-overlay", overlayFile)
-	t.Logf("with a bundle %d bytes, without %d: %d more", with, without, with-without)
-	if grown := with - without; grown <= 0 || grown > maxGrowth {
-		t.Errorf("the program grows by %d bytes for its bundle, expected at most %d, and more than none", grown, maxGrowth)
+	info, err := os.Stat(out)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return info.Size()
 }
