@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btfgen/btfgen/bundle"
 	"github.com/btfgen/btfgen/internal/bundlesample"
 	"github.com/btfgen/btfgen/internal/need"
-	"github.com/btfgen/btfgen/bundle"
 	"github.com/btfgen/btfgen/kernel"
 	"os/exec"
 	"regexp"
