@@ -33,7 +33,7 @@ EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
 STRIP    = $(subst clang,llvm-strip,$(CLANG))
 
 # What "make test" consists of, in this order.
-SUITES := setup unit race diff conformance creader load vm fuzz-smoke
+SUITES := setup unit race diff conformance creader store load vm fuzz-smoke
 
 .DEFAULT_GOAL := help
 # One after the other: several suites measure time, and all of them use every processor.
@@ -91,6 +91,14 @@ conformance: ## every rule of CO-RE on objects of our own, beside what libbpf do
 .PHONY: creader
 creader: ## the C reader of bundles beside the Go one: compilers, sanitizers, valgrind, hostile bundles
 	BTFGEN_C=1 go test -count=1 -timeout 20m ./internal/ctest/...
+
+.PHONY: store
+store: ## kernel stores: judged by other code, killed, on full disks, with several writers (root)
+	BTFGEN_STORE=1 go test -count=1 -v -timeout 30m ./hub/store ./internal/storetest ./internal/kernelseries
+
+.PHONY: store-series
+store-series: ## what a store of made-up kernels comes to (BTFGEN_STORE_KERNELS, default 200); not part of "make test"
+	BTFGEN_STORE_SERIES=1 go test -count=1 -v -timeout 30m -run SeriesSize ./internal/storetest
 
 .PHONY: load
 load: ## load programs into this kernel with minimal BTF only, and run the examples (root)

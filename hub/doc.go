@@ -1,7 +1,8 @@
 // Package hub opens sets of kernels: an archive tree
-// (distro/version/arch/release.btf, plain or packed), single files, several of
-// them merged. It finds the kernels, filters them by name, and hands out the
-// bytes of a kernel's BTF and of its modules' BTF.
+// (distro/version/arch/release.btf, plain or packed), kernel stores (package
+// store), single files, several of them merged. It finds the kernels, filters
+// them by name, and hands out the bytes of a kernel's BTF and of its modules'
+// BTF.
 //
 // It must not know relocations, nor what BTF says: it looks at the magic, and
 // lets package btf find the BTF in an ELF file.

@@ -73,6 +73,9 @@ func (k *Kernel) Load(r *Reader) (Types, error) {
 	for len(r.types) < 1+len(k.modules) {
 		r.types = append(r.types, buffer{})
 	}
+	if k.store != nil {
+		return k.loadStored(r)
+	}
 	if k.member != nil {
 		types, err := r.unpack(filepath.Base(k.Path), k.member.content, packingOf(k.member.content), false, &r.types[0])
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/btfgen/btfgen/hub/store"
 )
 
 // Source is a set of kernels.
@@ -23,12 +25,16 @@ type Kernel struct {
 	// Name is distro/version/arch/release in an archive tree; a single
 	// file's is its base name without extensions.
 	Name string
-	// Path is the file that holds the kernel's own types.
+	// Path is the file that holds the kernel's own types: the store, if it is
+	// a store's.
 	Path string
 
 	modules []moduleFile // sorted by name
 	elf     bool         // Path and the modules may be ELF files
 	member  *member      // what is in Path, a member of an archive in memory
+
+	store    *store.Store // what Path is, if it is a store
+	expanded int64        // size of the store's kernel in bytes
 }
 
 type moduleFile struct{ name, path string }
@@ -86,7 +92,8 @@ func WithModules(files ...string) Option {
 	return func(o *options) { o.modules = append(o.modules, files...) }
 }
 
-// Open opens an archive tree if path is a directory, a single file otherwise:
+// Open opens an archive tree if path is a directory, and a kernel store, which
+// is known by its first bytes and stays open. Any other file is a single kernel:
 // BTF or an ELF file with a .BTF section (vmlinux, module), packed or not.
 func Open(path string, opts ...Option) (Source, error) {
 	var o options
@@ -102,6 +109,16 @@ func Open(path string, opts ...Option) (Source, error) {
 			return nil, fmt.Errorf("%s: modules can be given for a single file only; in a tree they are found as release.modules/*.btf", path)
 		}
 		return tree{root: path}, nil
+	}
+	if info.Mode().IsRegular() && isStore(path) { // what a pipe gives is gone
+		if len(o.modules) > 0 {
+			return nil, fmt.Errorf("%s: modules can be given for a single file only; a kernel store has none", path)
+		}
+		s, err := store.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return Stored(path, s), nil
 	}
 	kernel := &Kernel{Name: stem(filepath.Base(path)), Path: path, elf: true}
 	for _, file := range o.modules {

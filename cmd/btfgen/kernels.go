@@ -18,7 +18,7 @@ type kernelFlags struct{ hubs, globs, modules []string }
 
 func (k *kernelFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]) or of one kernel's BTF or vmlinux; repeatable")
+	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]), of a kernel store, or of one kernel's BTF or vmlinux; repeatable")
 	f.StringArrayVar(&k.globs, "kernel", nil, "only kernels whose distro/version/arch/release matches `GLOB` (* also crosses /); repeatable")
 	f.StringArrayVar(&k.modules, "module", nil, "`FILE` of a kernel module, or its split BTF, that belongs to the one kernel of --hub; repeatable")
 }
@@ -40,6 +40,12 @@ func (k *kernelFlags) list() (listed, error) {
 	if len(k.hubs) == 0 {
 		return listed{}, usagef("--hub is needed: this build has no kernels of its own")
 	}
+	return k.listFrom("--hub: ")
+}
+
+// listFrom lists kernels whose paths errors have after what, which says where
+// they were given.
+func (k *kernelFlags) listFrom(what string) (listed, error) {
 	filter, err := hub.NewFilter(k.globs)
 	if err != nil {
 		return listed{}, usagef("--kernel: %w", err)
@@ -54,20 +60,23 @@ func (k *kernelFlags) list() (listed, error) {
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
 				return listed{}, usagef("--module wants a single kernel's file as --hub, and %s is a folder: there, modules are found as release.modules/*.btf", path)
 			}
+			if isStore(path) {
+				return listed{}, usagef("--module wants a single kernel's file as --hub, and %s is a kernel store; \"btfgen hub get\" makes such a file", path)
+			}
 			options = append(options, hub.WithModules(k.modules...))
 		}
 		source, err := hub.Open(path, options...)
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%w: expected an archive tree or a kernel's BTF", err)
+				err = fmt.Errorf("%w: expected an archive tree, a kernel store or a kernel's BTF", err)
 			}
-			return listed{}, fmt.Errorf("--hub: %w", err)
+			return listed{}, fmt.Errorf("%s%w", what, err)
 		}
 		sources = append(sources, source)
 	}
 	kernels, problems, err := hub.Merge(sources...).Kernels()
 	if err != nil {
-		return listed{}, fmt.Errorf("--hub: %w", err)
+		return listed{}, fmt.Errorf("%s%w", what, err)
 	}
 	all := len(kernels)
 	l := listed{kernels, problems}
@@ -78,7 +87,7 @@ func (k *kernelFlags) list() (listed, error) {
 	}
 	switch {
 	case all == 0 && len(problems) == 0:
-		return listed{}, fmt.Errorf("--hub: no kernels in %s: expected distro/version/arch/release.btf, packed or not", strings.Join(k.hubs, ", "))
+		return listed{}, fmt.Errorf("%sno kernels in %s: expected distro/version/arch/release.btf, packed or not", what, strings.Join(k.hubs, ", "))
 	case len(l.kernels) == 0 && len(l.problems) == 0:
 		return listed{}, fmt.Errorf("--kernel: none of %d kernels matches %s", all, strings.Join(k.globs, ", "))
 	}

@@ -64,6 +64,7 @@ Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 3 a question was answered "no".`,
 		Example: `  btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
   btfgen bundle --hub btfhub-archive --out btf.bundle opensnoop.bpf.o
+  btfgen hub pack --out kernels.store btfhub-archive
   btfgen relocs --hub /sys/kernel/btf/vmlinux opensnoop.bpf.o
   btfgen dump --format c --type task_struct /sys/kernel/btf/vmlinux`,
 		Args: cobra.ArbitraryArgs,
@@ -87,6 +88,7 @@ Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 	root.AddCommand(
 		newGenerate(),
 		newBundle(),
+		newHub(),
 		newRelocs(),
 		newDump(),
 		newMinCoreBTF(),

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Blocks and directories are single zstd frames without a checksum of their
+// own: the directory, or the layer's head, has one of the packed bytes.
+
+// encoder packs as small as it can; it is deterministic.
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false),
+		zstd.WithWindowSize(4<<20))
+})
+
+func pack(raw []byte) ([]byte, error) {
+	e, err := encoder()
+	if err != nil {
+		return nil, err
+	}
+	return e.EncodeAll(raw, nil), nil
+}
+
+var decoders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxDirectory), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		return err
+	}
+	return d
+}}
+
+// maxRatio bounds how many bytes zstd can make of one: a block of 128 KB takes
+// 4 bytes.
+const maxRatio = 32 << 10
+
+// unpack expands packed into exactly size bytes.
+func unpack(packed []byte, crc uint32, size int) ([]byte, error) {
+	if checksum(packed) != crc {
+		return nil, damaged("wrong checksum")
+	}
+	if size > maxRatio*len(packed) {
+		return nil, damaged("%d bytes cannot expand to %d", len(packed), size)
+	}
+	d, ok := decoders.Get().(*zstd.Decoder)
+	if !ok {
+		return nil, damaged("no zstd decoder")
+	}
+	defer decoders.Put(d)
+	out, err := d.DecodeAll(packed, make([]byte, 0, size))
+	if err != nil {
+		return nil, damaged("zstd: %v", err)
+	}
+	if len(out) != size {
+		return nil, damaged("expands to %d bytes, expected %d", len(out), size)
+	}
+	return out, nil
+}

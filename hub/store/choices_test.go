@@ -1,0 +1,120 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Choices packs what a store holds in other ways too: what docs/store-format.md
+// says about them comes from here.
+func Choices(s *Store) (lines []string, err error) {
+	all := newCollection()
+	if err := all.addStore(s); err != nil {
+		return nil, err
+	}
+	total := func(list [][]byte) (n int) {
+		for _, raw := range list {
+			b, packErr := pack(raw)
+			if packErr != nil {
+				err = packErr
+			}
+			n += len(b)
+		}
+		return n
+	}
+	say := func(what string, list [][]byte) {
+		lines = append(lines, fmt.Sprintf("%-60s %9d bytes", what, total(list)))
+	}
+	chunks := func(list [][]byte, size int) (out [][]byte) {
+		for _, b := range list {
+			if n := len(out); n > 0 && len(out[n-1]) < size {
+				out[n-1] = append(out[n-1], b...)
+			} else {
+				out = append(out, slices.Clone(b))
+			}
+		}
+		return out
+	}
+	var strs, sorted, texts, rowsFirst [][]byte
+	order := make([]uint32, len(all.strings))
+	for i, x := range all.strings {
+		strs = append(strs, append([]byte(x), 0))
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return slices.Compare(strs[a], strs[b]) })
+	rank := make([]uint64, len(order))
+	for i, n := range order {
+		rank[n] = uint64(i)
+		sorted = append(sorted, strs[n])
+	}
+	for i := range all.defs {
+		text, recodeErr := recode(nil, []byte(all.defs[i].text), func(out []byte, n uint64) []byte { return binary.AppendUvarint(out, rank[n]) })
+		if recodeErr != nil {
+			return nil, recodeErr
+		}
+		texts = append(texts, text)
+	}
+	for i := range s.definitionBlocks {
+		d, err := s.definitionBlock(i)
+		if err != nil {
+			return nil, err
+		}
+		for k, at := range d.at {
+			end := uint32(len(d.text))
+			if k+1 < len(d.at) {
+				end = d.at[k+1]
+			}
+			rowsFirst = append(rowsFirst, d.text[at:end])
+		}
+	}
+	say("definitions, strings numbered by first use, as stored", chunks(rowsFirst, blockSize))
+	say("  in blocks of 64 KiB", chunks(rowsFirst, 64<<10))
+	say("  in blocks of 1 MiB", chunks(rowsFirst, 1<<20))
+	say("definitions, strings numbered in sorted order", chunks(texts, blockSize))
+	say("strings by first use, as stored", chunks(strs, blockSize))
+	say("strings sorted", chunks(sorted, blockSize))
+	chosen := make(map[string]bool) // definitions, if ordinals were part of them
+	var records, runs, whole, others [][]byte
+	for n := range s.kernels {
+		in, _, r, err := s.set(n)
+		if err != nil {
+			return nil, err
+		}
+		k, err := s.kernelOf(n)
+		if err != nil {
+			return nil, err
+		}
+		vary := r.variations
+		for i, number := range k.numbers {
+			if len(vary) == 0 || vary[0].def != uint32(i) {
+				chosen[fmt.Sprint(number)] = true
+				continue
+			}
+			for t := range vary[0].extra + 1 {
+				key := fmt.Sprint(number)
+				if o := vary[0].of(t); slices.Max(o) > 0 {
+					key = fmt.Sprint(number, o)
+				}
+				chosen[key] = true
+			}
+			vary = vary[1:]
+		}
+		b, err := s.kernelBlock(s.kernels[n].block)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, b[s.kernels[n].at:][:s.kernels[n].record])
+		runs = append(runs, r.runs)
+		whole = append(whole, in.appendRuns(nil, nil, s.definitions))
+		rest := *r
+		rest.runs = nil
+		others = append(others, rest.bytes(nil))
+	}
+	say("kernels' records, as stored", chunks(records, kernelBlockSize))
+	say("  of that, definitions as the difference from a base", chunks(runs, kernelBlockSize))
+	say("  the same without a base", chunks(whole, kernelBlockSize))
+	say("  of that, which of several types of a name, and copies", chunks(others, kernelBlockSize))
+	lines = append(lines, fmt.Sprintf("definitions: %d; with ordinals in them: %d", s.definitions, len(chosen)))
+	return lines, err
+}

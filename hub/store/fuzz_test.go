@@ -1,0 +1,89 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/btfgen/btfgen/btf"
+)
+
+// FuzzOpen reads arbitrary bytes as a store.
+func FuzzOpen(f *testing.F) {
+	raw, ends := layered(f)
+	for _, end := range ends {
+		f.Add(raw[:end])
+	}
+	f.Add(raw[:len(raw)-1])
+	f.Fuzz(func(_ *testing.T, raw []byte) { _ = readAll(raw) })
+}
+
+// FuzzParts reads arbitrary strings, definitions and kernels behind right
+// checksums.
+func FuzzParts(f *testing.F) {
+	raw, _ := layered(f)
+	s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range s.definitionBlocks {
+		strs, err1 := s.expandBlock(&s.stringBlocks[0])
+		defs, err2 := s.expandBlock(&s.definitionBlocks[i])
+		if err1 != nil || err2 != nil {
+			f.Fatal(err1, err2)
+		}
+		for k := range s.kernels {
+			b, err := s.kernelBlock(s.kernels[k].block)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(strs, defs, uint16(s.definitionBlocks[i].count), b[s.kernels[k].at:][:s.kernels[k].record], uint16(s.kernels[k].Types))
+		}
+	}
+	f.Fuzz(func(_ *testing.T, strs, defs []byte, count uint16, rec []byte, types uint16) {
+		// The record may have the directory's number of definitions in it.
+		for _, n := range []int{int(count), int(types)} {
+			_ = readAll(parts(strs, defs, count, rec, Kernel{Path: "k", Types: int(types), Definitions: n, New: n, Expanded: 1 << 20}))
+		}
+	})
+}
+
+// FuzzAnalyse takes arbitrary BTF apart: it is refused, or comes back as the
+// same types.
+func FuzzAnalyse(f *testing.F) {
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		for _, fill := range cases {
+			f.Add(build(f, order, fill))
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		types, err := Analyse("k", raw)
+		if err != nil {
+			return
+		}
+		w := Writer{store: &Store{strings: 1}, content: newCollection()}
+		if err := w.Add(types); err != nil {
+			t.Fatal(err)
+		}
+		l := layerWriter{before: w.store, from: w.content, stringNumber: []uint32{0}}
+		layer, err := l.write(w.news(), 1, func(int) (*addition, error) { return w.pending[0], nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := append(header(), layer...)
+		s, err := read("store", bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Verify(nil); err != nil {
+			t.Fatal(err)
+		}
+		b, err := btf.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.End() < 2000 {
+			sameTypes(t, get(t, s, "k"), raw)
+		}
+	})
+}

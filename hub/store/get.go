@@ -1,0 +1,265 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/btfgen/btfgen/btf"
+)
+
+// Get gives a kernel's BTF in buf, if it has room, or in new memory: the types
+// that were added, with ids in the store's canonical order, in the original's
+// byte order.
+func (s *Store) Get(path string, buf []byte) ([]byte, error) {
+	n, ok := s.number(path)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w: %s", s.name, ErrNotFound, path)
+	}
+	b, err := s.get(n, buf)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", s.name, path, err)
+	}
+	return b, nil
+}
+
+var expanders = sync.Pool{New: func() any { return new(expander) }}
+
+func (s *Store) get(number int, buf []byte) ([]byte, error) {
+	k, err := s.kernelOf(number)
+	if err != nil {
+		return nil, err
+	}
+	x := expanders.Get().(*expander)
+	defer expanders.Put(x)
+	b, err := k.expand(x, s.kernels[number].Expanded, buf)
+	x.defs, x.strings = nil, nil // so that the pool does not keep the store
+	if err != nil {
+		if !errors.Is(err, ErrFormat) {
+			err = damaged("%v", err)
+		}
+		return nil, err
+	}
+	if int64(len(b)) != s.kernels[number].Expanded || checksum(b) != k.record.sum {
+		return nil, damaged("it expands to something else than what was added")
+	}
+	return b, nil
+}
+
+// storedKernel is a kernel with its definitions found.
+type storedKernel struct {
+	record  *record
+	pool    *stringPool
+	numbers []uint32     // of the definitions, those with a name first
+	defs    []definition // in the same order; texts alias the store's blocks
+	named   int
+}
+
+func (s *Store) kernelOf(number int) (*storedKernel, error) {
+	in, _, record, err := s.set(number)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := s.text()
+	if err != nil {
+		return nil, err
+	}
+	k := &storedKernel{record: record, pool: pool}
+	if err := s.collect(k, in); err != nil {
+		return nil, err
+	}
+	k.sort(s)
+	return k, nil
+}
+
+// collect finds the definitions of a set, in the order of their numbers.
+func (s *Store) collect(k *storedKernel, in set) error {
+	n := in.len()
+	k.numbers = make([]uint32, 0, n)
+	k.defs = make([]definition, 0, n)
+	at := 0
+	var d *definitions
+	var err error
+	in.each(func(n uint32) {
+		if err != nil {
+			return
+		}
+		for n >= s.definitionBlocks[at].first+s.definitionBlocks[at].count {
+			at++
+			d = nil
+		}
+		if d == nil {
+			if d, err = s.definitionBlock(at); err != nil {
+				return
+			}
+		}
+		i := n - s.definitionBlocks[at].first
+		k.numbers = append(k.numbers, n)
+		k.defs = append(k.defs, definition{kind: btf.Kind(d.kind[i]), name: d.name[i], text: d.text[d.at[i]:], news: d.news[i]})
+	})
+	return err
+}
+
+// sort puts the definitions into the order of expansion: those with a name
+// first. Those of one layer are sorted but for that, which is left to the
+// kernel's checksum to prove; so it is a merge of what the layers have.
+func (k *storedKernel) sort(s *Store) {
+	var named, roots runs
+	layer := 0
+	for i := range k.defs {
+		fresh := i == 0
+		for k.numbers[i] >= s.layers[layer].definitions {
+			layer++
+			fresh = true
+		}
+		if fresh {
+			named.begin()
+			roots.begin()
+		}
+		if len(k.pool.string(k.defs[i].name)) > 0 {
+			named.list = append(named.list, uint32(i))
+		} else {
+			roots.list = append(roots.list, uint32(i))
+		}
+	}
+	compare := func(a, b uint32) int { return k.compare(&k.defs[a], &k.defs[b]) }
+	k.named = len(named.list)
+	if order := append(named.merge(compare), roots.merge(compare)...); !slices.IsSorted(order) {
+		numbers, defs := k.numbers, k.defs
+		k.numbers, k.defs = make([]uint32, len(order)), make([]definition, len(order))
+		for i, from := range order {
+			k.numbers[i], k.defs[i] = numbers[from], defs[from]
+		}
+	}
+}
+
+// compare orders by kind, name and content.
+func (k *storedKernel) compare(a, b *definition) int {
+	if a.kind != b.kind {
+		return cmp.Compare(kindOrder(a.kind), kindOrder(b.kind))
+	}
+	if a.name != b.name {
+		return strings.Compare(k.pool.string(a.name), k.pool.string(b.name))
+	}
+	return bytes.Compare(k.content(a), k.content(b))
+}
+
+// content spells a definition of the store out.
+func (k *storedKernel) content(d *definition) []byte {
+	news := d.news
+	w := textWalker{cursor: cursor{b: d.text}}
+	w.onString = func(out []byte, v uint64) []byte {
+		n := v - 1
+		if v == 0 {
+			n = uint64(news)
+			news++
+		}
+		if n >= uint64(len(k.pool.at)-1) {
+			return out // the expander refuses it
+		}
+		return append(append(out, k.pool.string(uint32(n))...), 0)
+	}
+	if _, _, err := w.definition(); err != nil {
+		return nil
+	}
+	return w.out
+}
+
+// runs is a list of sorted parts.
+type runs struct {
+	list   []uint32
+	starts []int
+}
+
+// begin starts another part.
+func (r *runs) begin() {
+	if n := len(r.starts); n == 0 || r.starts[n-1] < len(r.list) {
+		r.starts = append(r.starts, len(r.list))
+	}
+}
+
+// merge sorts the list.
+func (r *runs) merge(compare func(a, b uint32) int) []uint32 {
+	list, starts := r.list, r.starts
+	var spare []uint32
+	for len(starts) > 1 {
+		spare = slices.Grow(spare[:0], len(list))
+		var next []int
+		for n := 0; n < len(starts); n += 2 {
+			next = append(next, len(spare))
+			lo, mid, end := starts[n], len(list), len(list)
+			if n+1 < len(starts) {
+				mid = starts[n+1]
+			}
+			if n+2 < len(starts) {
+				end = starts[n+2]
+			}
+			a, b := list[lo:mid], list[mid:end]
+			for len(a) > 0 && len(b) > 0 {
+				if compare(a[0], b[0]) <= 0 {
+					spare, a = append(spare, a[0]), a[1:]
+				} else {
+					spare, b = append(spare, b[0]), b[1:]
+				}
+			}
+			spare = append(append(spare, a...), b...)
+		}
+		list, spare, starts = spare, list, next
+	}
+	return list
+}
+
+// types gives every type its definition, with its ordinals.
+func (k *storedKernel) types() (defs []definition, named int, err error) {
+	vary := k.record.variations
+	if len(vary) == 0 {
+		return k.defs, k.named, nil
+	}
+	defs = make([]definition, 0, len(k.defs)+len(k.defs)/8)
+	for i, d := range k.defs {
+		if i == k.named {
+			named = len(defs)
+		}
+		if len(vary) == 0 || vary[0].def != uint32(i) {
+			defs = append(defs, d)
+			continue
+		}
+		for t := range vary[0].extra + 1 {
+			d.ordinals = vary[0].of(t)
+			defs = append(defs, d)
+		}
+		vary = vary[1:]
+	}
+	if len(vary) > 0 {
+		return nil, 0, damaged("ordinals for definitions that it does not have")
+	}
+	if k.named == len(k.defs) {
+		named = len(defs)
+	}
+	return defs, named, nil
+}
+
+// expand makes the BTF, of limit bytes at most.
+func (k *storedKernel) expand(x *expander, limit int64, buf []byte) ([]byte, error) {
+	defs, named, err := k.types()
+	if err != nil {
+		return nil, err
+	}
+	x.begin(defs[:named], uint32(len(k.pool.at)-1), k.pool.string, true)
+	if err := x.named(); err != nil {
+		return nil, err
+	}
+	for i := named; i < len(defs); i++ {
+		if _, err := x.root(&defs[i]); err != nil {
+			return nil, err
+		}
+	}
+	if x.distinct() != int(k.record.unique) {
+		return nil, damaged("%d types, its record says %d", x.distinct(), k.record.unique)
+	}
+	return x.bytes(k.record.order, k.record.copies, limit, buf)
+}

@@ -1,0 +1,53 @@
+package hub
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/btfgen/btfgen/hub/store"
+)
+
+// isStore tells by its first bytes whether a file is a kernel store. One that
+// cannot be read is none: whoever loads it has more to say.
+func isStore(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var start [8]byte
+	n, _ := io.ReadFull(file, start[:])
+	return store.Is(start[:n])
+}
+
+// Stored makes a source of a kernel store, whose kernels are expanded one by
+// one. The store must not be closed while they are in use.
+func Stored(path string, s *store.Store) Source { return stored{path, s} }
+
+type stored struct {
+	path  string
+	store *store.Store
+}
+
+func (s stored) Kernels() ([]*Kernel, []Problem, error) {
+	list := s.store.Kernels()
+	kernels := make([]*Kernel, len(list))
+	for i, k := range list {
+		kernels[i] = &Kernel{Name: k.Path, Path: s.path, store: s.store, expanded: k.Expanded}
+	}
+	return kernels, nil, nil
+}
+
+// loadStored expands a kernel of a store into r's buffer.
+func (k *Kernel) loadStored(r *Reader) (Types, error) {
+	if k.expanded > r.maxBytes {
+		return Types{}, fmt.Errorf("%s: %s: %w", k.Path, k.Name, tooLarge(r.maxBytes))
+	}
+	buf := &r.types[0]
+	types, err := k.store.Get(k.Name, buf.grow(int(k.expanded)))
+	if err != nil {
+		return Types{}, err
+	}
+	return Types{Vmlinux: types}, nil
+}
