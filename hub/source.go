@@ -110,7 +110,7 @@ func Open(path string, opts ...Option) (Source, error) {
 		}
 		return tree{root: path}, nil
 	}
-	if info.Mode().IsRegular() && isStore(path) { // what a pipe gives is gone
+	if info.Mode().IsRegular() && store.IsFile(path) { // what a pipe gives is gone
 		if len(o.modules) > 0 {
 			return nil, fmt.Errorf("%s: modules can be given for a single file only; a kernel store has none", path)
 		}

@@ -2,24 +2,9 @@ package hub
 
 import (
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/btfgen/btfgen/hub/store"
 )
-
-// isStore tells by its first bytes whether a file is a kernel store. One that
-// cannot be read is none: whoever loads it has more to say.
-func isStore(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	var start [8]byte
-	n, _ := io.ReadFull(file, start[:])
-	return store.Is(start[:n])
-}
 
 // Stored makes a source of a kernel store, whose kernels are expanded one by
 // one. The store must not be closed while they are in use.

@@ -15,7 +15,6 @@ import (
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/bundle"
 	"github.com/btfgen/btfgen/hub"
-	"github.com/btfgen/btfgen/internal/output"
 )
 
 type bundleFlags struct {
@@ -147,18 +146,6 @@ func (f *bundleFlags) run(cmd *cobra.Command, paths []string) error {
 		fmt.Fprintf(stderr, "%s packed in %s: %s, %s in %s\n",
 			counted(stats.Kernels, "kernel"), duration(time.Since(start)), counted(stats.Contents, "distinct BTF"), size(int64(bytes)), oneLine(f.out))
 		fmt.Fprintf(stderr, "%.1f bytes a kernel; one by one they are %s\n", float64(bytes)/float64(stats.Kernels), size(int64(stats.KernelBytes)))
-	}
-	return nil
-}
-
-// writeOut writes to a file, whole or not at all, or to stdout.
-func writeOut(cmd *cobra.Command, out string, content []byte) error {
-	if out == "-" {
-		_, err := cmd.OutOrStdout().Write(content)
-		return err
-	}
-	if err := output.File(out, content); err != nil {
-		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
 }

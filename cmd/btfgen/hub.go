@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -60,18 +59,6 @@ func noStore(path string, err error) error {
 		return about(path, err)
 	}
 	return fmt.Errorf("%w; \"btfgen hub pack\" makes a store", about(path, err))
-}
-
-// isStore tells whether there is a store's file at the path.
-func isStore(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	start := make([]byte, 8)
-	n, _ := io.ReadFull(file, start)
-	return store.Is(start[:n])
 }
 
 // about makes an error name the file, which errors of the system do anyway.

@@ -20,7 +20,7 @@ the types of the kernel's own, in another order. KERNEL is its name as
 "btfgen hub list" prints it, or the last part of it, if only one kernel has that.`,
 		Example: `  btfgen hub get kernels.store debian/12/x86_64/6.1.0-50-amd64 --out vmlinux.btf
   btfgen hub get kernels.store 6.1.0-50-amd64 --out - | btfgen dump /dev/stdin`,
-		Args: bundleArgs("STORE", "KERNEL"),
+		Args: exactArgs("STORE", "KERNEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usagef("--out F is needed (- for stdout)")

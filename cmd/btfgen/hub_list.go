@@ -118,7 +118,7 @@ stderr: a distribution's, its version's and an architecture's kernels of the sam
 first two numbers.`,
 		Example: `  btfgen hub list kernels.store
   btfgen hub list --json --kernel 'debian/*' kernels.store`,
-		Args: bundleArgs("STORE"),
+		Args: exactArgs("STORE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := hub.NewFilter(globs)
 			if err != nil {

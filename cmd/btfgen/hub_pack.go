@@ -242,7 +242,7 @@ func (p *packing) startOver(why string) ([]*hub.Kernel, error) {
 
 // finish makes the store of the partial one.
 func (p *packing) finish() error {
-	if isStore(p.out) {
+	if store.IsFile(p.out) {
 		// What is being added to the store that is replaced would be lost.
 		old, err := store.Append(p.out)
 		switch {

@@ -15,7 +15,7 @@ func newHubVerify() *cobra.Command {
 		Long: `Check a store as a whole: all checksums, and that each kernel's types can be put
 together and are what they were when it was added.`,
 		Example: `  btfgen hub verify kernels.store`,
-		Args:    bundleArgs("STORE"),
+		Args:    exactArgs("STORE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(args[0])
 			if err != nil {

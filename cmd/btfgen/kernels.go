@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/hub/store"
 )
 
 // kernelFlags say which kernels a command is about.
@@ -60,7 +61,7 @@ func (k *kernelFlags) listFrom(what string) (listed, error) {
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
 				return listed{}, usagef("--module wants a single kernel's file as --hub, and %s is a folder: there, modules are found as release.modules/*.btf", path)
 			}
-			if isStore(path) {
+			if store.IsFile(path) {
 				return listed{}, usagef("--module wants a single kernel's file as --hub, and %s is a kernel store; \"btfgen hub get\" makes such a file", path)
 			}
 			options = append(options, hub.WithModules(k.modules...))

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/btfgen/btfgen/internal/output"
 )
 
 // The exit codes, which scripts rely on.
@@ -107,6 +109,28 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// exactArgs wants just these arguments.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usagef("%d arguments, expected %s", len(args), strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+// writeOut writes to a file, whole or not at all, or to stdout.
+func writeOut(cmd *cobra.Command, out string, content []byte) error {
+	if out == "-" {
+		_, err := cmd.OutOrStdout().Write(content)
+		return err
+	}
+	if err := output.File(out, content); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
 }
 
 // oneLine makes a message one line, and harmless to a terminal: file names and

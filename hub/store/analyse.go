@@ -157,8 +157,7 @@ func (a *analyser) intern() {
 			a.keyOf[id] = n
 			counts[n]++
 		}
-		switch s := &shapes[rec[1]>>24&0x1f]; {
-		case s.item != nil && s.item[0] == wordName:
+		if s := &shapes[rec[1]>>24&0x1f]; s.item != nil && s.item[0] == wordName {
 			for i := 3; i < len(rec); i += len(s.item) {
 				rec[i] = number(rec[i])
 			}

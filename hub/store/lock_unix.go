@@ -22,17 +22,3 @@ func lock(file *os.File) error {
 		}
 	}
 }
-
-// syncDir makes a rename last.
-func syncDir(path string) error {
-	if path == "" {
-		path = "/"
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	// Some file systems cannot sync a directory; the rename stands anyway.
-	_ = dir.Sync()
-	return dir.Close()
-}

@@ -18,5 +18,3 @@ func lock(file *os.File) error {
 	}
 	return err
 }
-
-func syncDir(string) error { return nil }

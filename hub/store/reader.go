@@ -48,6 +48,18 @@ const maxCached = 512 << 20
 // Is tells by a file's first bytes, 8 of them at least, whether it is a store.
 func Is(start []byte) bool { return len(start) >= len(magic) && string(start[:len(magic)]) == magic }
 
+// IsFile tells whether there is a store at a path. A file that cannot be read is none: whoever opens it has more to say.
+func IsFile(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var start [len(magic)]byte
+	n, _ := io.ReadFull(file, start[:])
+	return Is(start[:n])
+}
+
 // Open opens a store and reads its directories. Errors name the file.
 func Open(path string) (*Store, error) {
 	file, err := os.Open(path)

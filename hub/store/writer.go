@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/internal/output"
 )
 
 // Writer adds kernels to a store. It holds an exclusive lock on the file until
@@ -256,7 +254,7 @@ func (w *Writer) Compact(to string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.path, err)
 	}
-	return writeAside(to, raw)
+	return output.Replace(to, raw)
 }
 
 // Compact is Writer.Compact of the store from.
@@ -364,33 +362,4 @@ func (s *Store) inherit(from *Store) {
 		}
 	}
 	s.cached.Store(from.cached.Load())
-}
-
-// writeAside writes a file beside its place, syncs it and renames it.
-func writeAside(path string, content []byte) (err error) {
-	// A store that is a link is written where the link leads.
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".btfgen-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(strings.TrimSuffix(filepath.Dir(path), "/"))
 }
