@@ -22,8 +22,9 @@ type Types struct {
 	defs     []localDef
 	texts    []byte
 	textAt   uint32 // where the last of them starts
+	named    int    // of defs, those with a name: the types of the ids from 1 on
 	distinct int
-	copies   []copyRun
+	copies   []copies
 	expanded int64  // size of the BTF that a store gives back, in bytes
 	sum      uint32 // and its checksum
 }
@@ -35,8 +36,12 @@ type localDef struct {
 	kind       btf.Kind
 	name       uint32
 	start, end uint32 // of the text in texts
-	ordinals   []uint32
+	choice
 }
+
+// choice is which of several types of a kind and name references mean: those
+// that do not mean the first, as in definition.
+type choice struct{ refs, ordinals []uint32 }
 
 func (t *Types) text(d *localDef) []byte { return t.texts[d.start:d.end:d.end] }
 
@@ -312,6 +317,7 @@ func (a *analyser) define() []uint32 {
 			ids[c] = uint32(len(t.defs))
 		}
 	}
+	t.named = len(t.defs)
 	return ids
 }
 
@@ -321,8 +327,8 @@ func (t *Types) addText(text string) {
 }
 
 // addType adds a type with the text added last.
-func (t *Types) addType(kind btf.Kind, name uint32, ordinals []uint32) {
-	t.defs = append(t.defs, localDef{kind, name, t.textAt, uint32(len(t.texts)), ordinals})
+func (t *Types) addType(kind btf.Kind, name uint32, chosen choice) {
+	t.defs = append(t.defs, localDef{kind, name, t.textAt, uint32(len(t.texts)), chosen})
 }
 
 // expand expands the definitions, finds out which of them every type is, adds
@@ -374,7 +380,7 @@ func (a *analyser) expandRoots(x *expander, roots []root) error {
 	ids := make([]uint32, len(roots))
 	for i := range roots {
 		var err error
-		if ids[i], err = x.root(&definition{kind: roots[i].kind, text: []byte(roots[i].text), ordinals: roots[i].ordinals}); err != nil {
+		if ids[i], err = x.root(&definition{kind: roots[i].kind, text: []byte(roots[i].text), refs: roots[i].refs, ordinals: roots[i].ordinals}); err != nil {
 			return err
 		}
 	}
@@ -399,7 +405,7 @@ func (a *analyser) expandRoots(x *expander, roots []root) error {
 			return err
 		}
 		for i := range kept {
-			if _, err := x.root(&definition{kind: kept[i].kind, text: []byte(kept[i].text), ordinals: kept[i].ordinals}); err != nil {
+			if _, err := x.root(&definition{kind: kept[i].kind, text: []byte(kept[i].text), refs: kept[i].refs, ordinals: kept[i].ordinals}); err != nil {
 				return err
 			}
 		}
@@ -410,7 +416,7 @@ func (a *analyser) expandRoots(x *expander, roots []root) error {
 			a.types.addText(root.text)
 			before = root.text
 		}
-		a.types.addType(root.kind, 0, root.ordinals)
+		a.types.addType(root.kind, 0, root.choice)
 	}
 	return nil
 }
@@ -425,7 +431,7 @@ func (t *Types) ready() []definition {
 	defs := make([]definition, len(t.defs))
 	for i := range t.defs {
 		d := &t.defs[i]
-		defs[i] = definition{kind: d.kind, name: d.name, text: t.text(d), ordinals: d.ordinals}
+		defs[i] = definition{kind: d.kind, name: d.name, text: t.text(d), refs: d.refs, ordinals: d.ordinals}
 	}
 	return defs
 }

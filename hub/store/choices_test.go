@@ -70,36 +70,38 @@ func Choices(s *Store) (lines []string, err error) {
 	}
 	say("definitions, strings numbered by first use, as stored", chunks(rowsFirst, blockSize))
 	say("  in blocks of 64 KiB", chunks(rowsFirst, 64<<10))
+	say("  in blocks of 128 KiB", chunks(rowsFirst, 128<<10))
 	say("  in blocks of 1 MiB", chunks(rowsFirst, 1<<20))
 	say("definitions, strings numbered in sorted order", chunks(texts, blockSize))
 	say("strings by first use, as stored", chunks(strs, blockSize))
+	say("  in blocks of 64 KiB", chunks(strs, 64<<10))
+	say("  in blocks of 128 KiB", chunks(strs, 128<<10))
 	say("strings sorted", chunks(sorted, blockSize))
 	chosen := make(map[string]bool) // definitions, if ordinals were part of them
-	var records, runs, whole, others [][]byte
+	var records, runs, whole, others, absolute [][]byte
 	for n := range s.kernels {
-		in, _, r, err := s.set(n)
+		in, vary, _, r, err := s.set(n)
 		if err != nil {
 			return nil, err
 		}
-		k, err := s.kernelOf(n)
-		if err != nil {
-			return nil, err
-		}
-		vary := r.variations
-		for i, number := range k.numbers {
-			if len(vary) == 0 || vary[0].def != uint32(i) {
+		rest := vary
+		in.each(func(number uint32) {
+			if len(rest) == 0 || rest[0].def != number {
 				chosen[fmt.Sprint(number)] = true
-				continue
+				return
 			}
-			for t := range vary[0].extra + 1 {
+			v := &rest[0]
+			for t := range v.types {
 				key := fmt.Sprint(number)
-				if o := vary[0].of(t); slices.Max(o) > 0 {
-					key = fmt.Sprint(number, o)
+				for i, o := range v.of(t) {
+					if o > 0 {
+						key += fmt.Sprint(" ", v.refs[i], " ", o)
+					}
 				}
 				chosen[key] = true
 			}
-			vary = vary[1:]
-		}
+			rest = rest[1:]
+		})
 		b, err := s.kernelBlock(s.kernels[n].block)
 		if err != nil {
 			return nil, err
@@ -107,14 +109,16 @@ func Choices(s *Store) (lines []string, err error) {
 		records = append(records, b[s.kernels[n].at:][:s.kernels[n].record])
 		runs = append(runs, r.runs)
 		whole = append(whole, in.appendRuns(nil, nil, s.definitions))
-		rest := *r
-		rest.runs = nil
-		others = append(others, rest.bytes(nil))
+		others = append(others, r.bytes(nil))
+		all := *r
+		all.changes = vary
+		absolute = append(absolute, all.bytes(nil))
 	}
 	say("kernels' records, as stored", chunks(records, kernelBlockSize))
 	say("  of that, definitions as the difference from a base", chunks(runs, kernelBlockSize))
 	say("  the same without a base", chunks(whole, kernelBlockSize))
 	say("  of that, which of several types of a name, and copies", chunks(others, kernelBlockSize))
+	say("  the same without a base", chunks(absolute, kernelBlockSize))
 	lines = append(lines, fmt.Sprintf("definitions: %d; with ordinals in them: %d", s.definitions, len(chosen)))
 	return lines, err
 }

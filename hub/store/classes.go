@@ -25,22 +25,16 @@ func (a *analyser) several(id uint32) bool { return len(a.keys[a.keyOf[id]-1].cl
 
 func (a *analyser) refsOf(id uint32) []uint32 { return a.allRefs[a.refsAt[id]:a.refsAt[id+1]] }
 
-// chosen gives the ordinals for references: of those that have to choose. It is
-// nil if all of them are 0.
-func (a *analyser) chosen(refs []uint32) []uint32 {
-	var list []uint32
-	other := false
-	for _, to := range refs {
+// chosen says which types references mean, given in the order of the text.
+func (a *analyser) chosen(refs []uint32) (c choice) {
+	for i, to := range refs {
 		if a.several(to) {
-			o := a.classes[a.classOf[to]].ordinal
-			list = append(list, o)
-			other = other || o != 0
+			if o := a.classes[a.classOf[to]].ordinal; o != 0 {
+				c.refs, c.ordinals = append(c.refs, uint32(i)), append(c.ordinals, o)
+			}
 		}
 	}
-	if !other {
-		return nil
-	}
-	return list
+	return c
 }
 
 // classify finds the classes of named types. A text says everything about a

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/btfgen/btfgen/btf"
 )
@@ -51,45 +52,56 @@ func (c *collection) content(n uint32) ([]byte, error) {
 }
 
 // addKernel adds what a kernel has, and gives the numbers of its definitions in
-// their order, and how its types vary them.
-func (c *collection) addKernel(t *Types) (defs []uint32, vary []variation, err error) {
+// their order, how its types vary them, and which named ones have copies.
+func (c *collection) addKernel(t *Types) (defs []uint32, vary []variation, copied []copiedType, err error) {
 	number := make([]uint32, len(t.strings))
 	for i, s := range t.strings {
 		number[i] = c.addString(s)
 	}
 	var text []byte
+	more := t.copies
 	for lo := 0; lo < len(t.defs); {
 		d := &t.defs[lo]
 		text, err = recode(text[:0], t.text(d), func(out []byte, n uint64) []byte {
 			return binary.AppendUvarint(out, uint64(number[n]))
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		hi := lo
 		for hi < len(t.defs) && t.defs[hi].start == d.start {
 			hi++
 		}
-		if v := variationOf(t.defs[lo:hi]); v.slots > 0 {
-			v.def = uint32(len(defs))
+		def := c.addDefinition(d.kind, number[d.name], text)
+		if v := variationOf(t.defs[lo:hi]); len(v.refs) > 0 {
+			v.def = def
 			vary = append(vary, v)
 		}
-		defs = append(defs, c.addDefinition(d.kind, number[d.name], text))
+		for ; len(more) > 0 && int(more[0].id) <= min(hi, t.named); more = more[1:] {
+			copied = append(copied, copiedType{def, more[0].id - 1 - uint32(lo), more[0].extra})
+		}
+		defs = append(defs, def)
 		lo = hi
 	}
-	return defs, vary, nil
+	return defs, vary, copied, nil
 }
 
 // variationOf puts the ordinals of types of one definition together; there are no
-// slots if the definition alone says all.
+// references if the definition alone says all.
 func variationOf(types []localDef) variation {
-	v := variation{extra: uint32(len(types)) - 1}
+	v := variation{types: uint32(len(types))}
 	for i := range types {
-		v.slots = max(v.slots, uint32(len(types[i].ordinals)))
+		v.refs = append(v.refs, types[i].refs...)
 	}
-	v.ordinals = make([]uint32, uint32(len(types))*v.slots)
+	slices.Sort(v.refs)
+	v.refs = slices.Compact(v.refs)
+	v.ordinals = make([]uint32, len(types)*len(v.refs))
 	for i := range types {
-		copy(v.ordinals[uint32(i)*v.slots:], types[i].ordinals)
+		own := v.of(uint32(i))
+		for k, ref := range types[i].refs {
+			at, _ := slices.BinarySearch(v.refs, ref)
+			own[at] = types[i].ordinals[k]
+		}
 	}
 	return v
 }

@@ -21,9 +21,10 @@ type definition struct {
 	text []byte // from its name on; more may follow
 	news uint32 // the next new string's number where the text starts
 
-	// Which of several types of a kind and name is meant, for each reference
-	// to such a one, in the order of the text; nil: always the first.
-	ordinals []uint32
+	// Which of several types of a kind and name some references mean, from 0:
+	// the references by their places among those by kind and name in the order
+	// of the text, ascending. All others mean the first.
+	refs, ordinals []uint32
 }
 
 // expander makes a BTF of definitions: named ones get the ids from 1 on, in
@@ -35,10 +36,10 @@ type expander struct {
 	strCount uint32
 	coded    bool // strings are coded as in a store: 0 is the next new one, n+1 is n
 
-	text     cursor
-	news     uint32
-	ordinals []uint32 // what is left of the definition's
-	chosen   bool     // the definition has ordinals
+	text           cursor
+	news           uint32
+	ref            uint32   // how many references by kind and name were read
+	refs, ordinals []uint32 // what is left of the definition's
 
 	defs []definition
 	head []uint32 // per string number: 1 + the first definition of that name
@@ -87,7 +88,7 @@ func zeroed(s []uint32, n int) []uint32 {
 
 func (x *expander) start(d *definition) {
 	x.text, x.news = cursor{b: d.text}, d.news
-	x.ordinals, x.chosen = d.ordinals, d.ordinals != nil
+	x.ref, x.refs, x.ordinals = 0, d.refs, d.ordinals
 }
 
 // named expands the definitions given to begin.
@@ -101,7 +102,7 @@ func (x *expander) named() error {
 		at := len(x.words)
 		x.stack = x.stack[:0]
 		x.record(x.text.uvarint(), d.name, 1)
-		if x.text.bad || len(x.ordinals) > 0 {
+		if x.text.bad || len(x.refs) > 0 {
 			return x.malformed(d)
 		}
 		x.at = append(x.at, uint32(at))
@@ -123,7 +124,7 @@ func (x *expander) root(d *definition) (uint32, error) {
 		x.text.bad = true
 	}
 	id := x.nested(x.text.uvarint(), 1)
-	if x.text.bad || len(x.ordinals) > 0 {
+	if x.text.bad || len(x.refs) > 0 {
 		return 0, x.malformed(d)
 	}
 	if len(x.words)+len(x.anon) > maxExpanded/4 {
@@ -193,13 +194,13 @@ func (x *expander) record(head uint64, name uint32, depth int) {
 	x.stack = append(x.stack, x.offset(name), info<<31|uint32(kind)<<24|info>>1)
 	s := &shapes[kind]
 	if s.third == wordRef {
-		x.push(x.ref(depth))
+		x.push(x.reference(depth))
 	} else {
 		x.push(x.text.word())
 	}
 	for _, class := range s.fixed {
 		if class == wordRef {
-			x.push(x.ref(depth))
+			x.push(x.reference(depth))
 		} else {
 			x.push(x.text.word())
 		}
@@ -218,7 +219,7 @@ func (x *expander) record(head uint64, name uint32, depth int) {
 			case wordName:
 				x.push(x.offset(x.str()))
 			case wordRef:
-				x.push(x.ref(depth))
+				x.push(x.reference(depth))
 			case wordOffset:
 				if flag {
 					v := (before + uint32(x.text.atMost(1<<24-1))) & 0xffffff
@@ -239,8 +240,8 @@ func (x *expander) record(head uint64, name uint32, depth int) {
 
 func (x *expander) push(word uint32) { x.stack = append(x.stack, word) }
 
-// ref reads a reference and gives the id.
-func (x *expander) ref(depth int) uint32 {
+// reference reads one and gives the id.
+func (x *expander) reference(depth int) uint32 {
 	head := x.text.uvarint()
 	switch {
 	case head == 0:
@@ -251,22 +252,23 @@ func (x *expander) ref(depth int) uint32 {
 	return x.nested(head, depth+1)
 }
 
-// find is the id of a named definition; of several, the one that the next
-// ordinal says.
+// find is the id of a named definition, to which the next reference is; of
+// several, the one that its ordinal says.
 func (x *expander) find(kind btf.Kind, name uint32) uint32 {
+	ordinal := uint64(0)
+	if len(x.refs) > 0 && x.refs[0] == x.ref {
+		ordinal = uint64(x.ordinals[0])
+		x.refs, x.ordinals = x.refs[1:], x.ordinals[1:]
+	}
+	x.ref++
 	for i := x.head[name]; i != 0; i = x.next[i-1] {
 		if x.defs[i-1].kind != kind {
 			continue
 		}
-		if !x.chosen || !x.same(i, kind, name) {
+		if ordinal == 0 {
 			return i
 		}
-		if len(x.ordinals) == 0 {
-			break
-		}
-		o := uint64(x.ordinals[0])
-		x.ordinals = x.ordinals[1:]
-		if o += uint64(i) - 1; o < uint64(len(x.defs)) && x.same(uint32(o), kind, name) {
+		if o := ordinal + uint64(i) - 1; o < uint64(len(x.defs)) && x.same(uint32(o), kind, name) {
 			return uint32(o) + 1
 		}
 		break
@@ -277,7 +279,7 @@ func (x *expander) find(kind btf.Kind, name uint32) uint32 {
 
 // same tells whether the definition at a place, from 0, has this kind and name.
 func (x *expander) same(place uint32, kind btf.Kind, name uint32) bool {
-	return place < uint32(len(x.defs)) && x.defs[place].kind == kind && x.defs[place].name == name
+	return x.defs[place].kind == kind && x.defs[place].name == name
 }
 
 // nested reads a record without a name and gives its id.
@@ -358,30 +360,19 @@ func (x *expander) rec(id uint32) []uint32 {
 	return rec[:recordLen(rec[1])]
 }
 
-// copyRun says that the next so many types have so many further copies each.
-type copyRun struct{ length, extra uint32 }
+// copies says how many further copies the type of an id has.
+type copies struct{ id, extra uint32 }
 
 // bytes encodes what was expanded, in buf if it has room: named definitions,
-// types without a name, copies of both in their order; then the strings. The
-// size in bytes may not be more than limit.
-func (x *expander) bytes(order binary.ByteOrder, copies []copyRun, limit int64, buf []byte) ([]byte, error) {
+// types without a name, copies of both in the order of ids, as they are given;
+// then the strings. The size in bytes may not be more than limit.
+func (x *expander) bytes(order binary.ByteOrder, more []copies, limit int64, buf []byte) ([]byte, error) {
 	words := uint64(len(x.words) + len(x.anon))
-	id := uint32(1)
-	for _, run := range copies {
-		if uint64(run.length) > uint64(x.distinct())+1-uint64(id) {
-			return nil, fmt.Errorf("copies of %d types, there are %d", uint64(id)-1+uint64(run.length), x.distinct())
+	for _, c := range more {
+		if int64(c.id) > int64(x.distinct()) {
+			return nil, fmt.Errorf("copies of type %d, there are %d", c.id, x.distinct())
 		}
-		if run.extra > 0 {
-			for range run.length {
-				if words += uint64(len(x.rec(id))) * uint64(run.extra); int64(words)*4 > limit {
-					return nil, errExpanded
-				}
-				id++
-			}
-		} else {
-			id += run.length
-		}
-		if int64(words)*4 > limit {
+		if words += uint64(len(x.rec(c.id))) * uint64(c.extra); words > maxExpanded/4 {
 			return nil, errExpanded
 		}
 	}
@@ -398,17 +389,9 @@ func (x *expander) bytes(order binary.ByteOrder, copies []copyRun, limit int64, 
 	}
 	at := putWords(out[24:], order, x.words)
 	at = putWords(at, order, x.anon)
-	id = 1
-	for _, run := range copies {
-		if run.extra == 0 {
-			id += run.length
-			continue
-		}
-		for range run.length {
-			for range run.extra {
-				at = putWords(at, order, x.rec(id))
-			}
-			id++
+	for _, c := range more {
+		for range c.extra {
+			at = putWords(at, order, x.rec(c.id))
 		}
 	}
 	at[0] = 0

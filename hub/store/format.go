@@ -238,8 +238,8 @@ func parseDirectory(raw []byte) (*directory, error) {
 					c.bad = true
 				}
 			}
-			// A string takes a byte, a definition three, a kernel's record eight.
-			least := [...]uint64{1, 3, 8}[kind]
+			// A string takes a byte, a definition three.
+			least := [...]uint64{1, 3, minRecord}[kind]
 			if k.count == 0 || uint64(k.count)*least > uint64(k.raw) || k.packed == 0 {
 				c.bad = true
 			}
@@ -265,7 +265,7 @@ func parseDirectory(raw []byte) (*directory, error) {
 		e.Expanded = int64(c.atMost(maxExpanded))
 		e.record = uint32(c.atMost(maxBlock))
 		e.Mark = string(c.take(int(c.atMost(maxMark))))
-		if e.Path <= before || checkPath(e.Path) != nil || e.record < 8 {
+		if e.Path <= before || checkPath(e.Path) != nil || e.record < minRecord {
 			c.bad = true
 		}
 		d.kernels = append(d.kernels, e)

@@ -18,13 +18,20 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, raw []byte) { _ = readAll(raw) })
 }
 
-// FuzzParts reads arbitrary strings, definitions and kernels behind right
-// checksums.
+// FuzzParts reads arbitrary strings, definitions and two kernels, of which the
+// first may be the second's base, behind right checksums.
 func FuzzParts(f *testing.F) {
 	raw, _ := layered(f)
 	s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		f.Fatal(err)
+	}
+	rec := func(k int) []byte {
+		b, err := s.kernelBlock(s.kernels[k].block)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b[s.kernels[k].at:][:s.kernels[k].record]
 	}
 	for i := range s.definitionBlocks {
 		strs, err1 := s.expandBlock(&s.stringBlocks[0])
@@ -33,17 +40,21 @@ func FuzzParts(f *testing.F) {
 			f.Fatal(err1, err2)
 		}
 		for k := range s.kernels {
-			b, err := s.kernelBlock(s.kernels[k].block)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(strs, defs, uint16(s.definitionBlocks[i].count), b[s.kernels[k].at:][:s.kernels[k].record], uint16(s.kernels[k].Types))
+			f.Add(strs, defs, uint16(s.definitionBlocks[i].count), rec(0), rec(k), uint16(s.kernels[k].Types))
 		}
 	}
-	f.Fuzz(func(_ *testing.T, strs, defs []byte, count uint16, rec []byte, types uint16) {
+	// Two INTs "a" and two kernels with a typedef "b" of either: one that says
+	// which, one that takes this over.
+	own := record{order: binary.LittleEndian, unique: 3, changes: []variation{{2, 2, []uint32{0}, []uint32{1, 0}}}, copied: []copiedType{{2, 1, 1}}}
+	of := record{order: binary.BigEndian, back: 1, unique: 3, changes: []variation{{def: 2, types: 1}}, nameless: []copyRun{{0, 1}}}
+	f.Add([]byte("a\x00b\x00"), []byte{0, 41, 4, 32, 2, 41, 8, 64, 0, 48, 1, 2}, uint16(3), own.bytes([]byte{2, 0, 3}), of.bytes([]byte{0}), uint16(3))
+	f.Fuzz(func(_ *testing.T, strs, defs []byte, count uint16, base, rec []byte, types uint16) {
 		// The record may have the directory's number of definitions in it.
 		for _, n := range []int{int(count), int(types)} {
-			_ = readAll(parts(strs, defs, count, rec, Kernel{Path: "k", Types: int(types), Definitions: n, New: n, Expanded: 1 << 20}))
+			e := Kernel{Types: int(types), Definitions: n, New: n, Expanded: 1 << 20}
+			first, second := e, e
+			first.Path, second.Path = "base", "k"
+			_ = readAll(parts(strs, defs, count, written{first, base}, written{second, rec}))
 		}
 	})
 }

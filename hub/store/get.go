@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -57,18 +58,23 @@ type storedKernel struct {
 	numbers []uint32     // of the definitions, those with a name first
 	defs    []definition // in the same order; texts alias the store's blocks
 	named   int
+
+	variations []variation // ascending by definition
 }
 
 func (s *Store) kernelOf(number int) (*storedKernel, error) {
-	in, _, record, err := s.set(number)
+	in, vary, _, record, err := s.set(number)
 	if err != nil {
 		return nil, err
+	}
+	if least := int64(record.unique) * 12; least > s.kernels[number].Expanded {
+		return nil, damaged("%d types cannot be in %d bytes", record.unique, s.kernels[number].Expanded)
 	}
 	pool, err := s.text()
 	if err != nil {
 		return nil, err
 	}
-	k := &storedKernel{record: record, pool: pool}
+	k := &storedKernel{record: record, pool: pool, variations: vary}
 	if err := s.collect(k, in); err != nil {
 		return nil, err
 	}
@@ -213,39 +219,68 @@ func (r *runs) merge(compare func(a, b uint32) int) []uint32 {
 	return list
 }
 
-// types gives every type its definition, with its ordinals.
-func (k *storedKernel) types() (defs []definition, named int, err error) {
-	vary := k.record.variations
-	if len(vary) == 0 {
-		return k.defs, k.named, nil
+// types gives every type its definition, with its ordinals: all of those of a
+// definition one behind the other. The first named of them have a name. starts
+// says where the types of each definition start, and one more where they end.
+func (k *storedKernel) types() (defs []definition, named int, starts []uint32, err error) {
+	total := uint64(len(k.defs))
+	for i := range k.variations {
+		total += uint64(k.variations[i].types) - 1
 	}
-	defs = make([]definition, 0, len(k.defs)+len(k.defs)/8)
+	// Types of definitions are different ones, so there are no more than that.
+	if total > uint64(k.record.unique) {
+		return nil, 0, nil, damaged("%d types, its record says %d", total, k.record.unique)
+	}
+	varied := newNumbers(len(k.variations), func(i int) uint32 { return k.variations[i].def })
+	defs, starts = make([]definition, 0, total), make([]uint32, 0, len(k.defs)+1)
 	for i, d := range k.defs {
-		if i == k.named {
-			named = len(defs)
-		}
-		if len(vary) == 0 || vary[0].def != uint32(i) {
+		starts = append(starts, uint32(len(defs)))
+		at, ok := varied.find(k.numbers[i])
+		if !ok {
 			defs = append(defs, d)
 			continue
 		}
-		for t := range vary[0].extra + 1 {
-			d.ordinals = vary[0].of(t)
+		v := &k.variations[at]
+		d.refs = v.refs
+		for t := range v.types {
+			d.ordinals = v.of(t)
 			defs = append(defs, d)
 		}
-		vary = vary[1:]
 	}
-	if len(vary) > 0 {
-		return nil, 0, damaged("ordinals for definitions that it does not have")
+	starts = append(starts, uint32(len(defs)))
+	return defs, int(starts[k.named]), starts, nil
+}
+
+// numbers finds the places of ascending numbers, most of which are asked for in
+// vain.
+type numbers struct {
+	in set
+	n  int
+	at func(i int) uint32
+}
+
+func newNumbers(n int, at func(i int) uint32) numbers {
+	var in set
+	if n > 0 {
+		in = newSet(at(n-1) + 1)
 	}
-	if k.named == len(k.defs) {
-		named = len(defs)
+	for i := range n {
+		in.add(at(i))
 	}
-	return defs, named, nil
+	return numbers{in, n, at}
+}
+
+// find gives the first place of a number.
+func (l *numbers) find(number uint32) (int, bool) {
+	if !l.in.has(number) {
+		return 0, false
+	}
+	return sort.Find(l.n, func(i int) int { return cmp.Compare(number, l.at(i)) })
 }
 
 // expand makes the BTF, of limit bytes at most.
 func (k *storedKernel) expand(x *expander, limit int64, buf []byte) ([]byte, error) {
-	defs, named, err := k.types()
+	defs, named, starts, err := k.types()
 	if err != nil {
 		return nil, err
 	}
@@ -261,5 +296,34 @@ func (k *storedKernel) expand(x *expander, limit int64, buf []byte) ([]byte, err
 	if x.distinct() != int(k.record.unique) {
 		return nil, damaged("%d types, its record says %d", x.distinct(), k.record.unique)
 	}
-	return x.bytes(k.record.order, k.record.copies, limit, buf)
+	more, err := k.copies(starts)
+	if err != nil {
+		return nil, err
+	}
+	return x.bytes(k.record.order, more, limit, buf)
+}
+
+// copies lists the copies by ids.
+func (k *storedKernel) copies(starts []uint32) ([]copies, error) {
+	r := k.record
+	more := make([]copies, 0, len(r.copied)+len(r.nameless))
+	copied := newNumbers(len(r.copied), func(i int) uint32 { return r.copied[i].def })
+	for i, number := range k.numbers[:k.named] {
+		at, ok := copied.find(number)
+		if !ok {
+			continue
+		}
+		for ; at < len(r.copied) && r.copied[at].def == number; at++ {
+			if c := &r.copied[at]; c.typ < starts[i+1]-starts[i] {
+				more = append(more, copies{starts[i] + c.typ + 1, c.extra})
+			}
+		}
+	}
+	if len(more) < len(r.copied) {
+		return nil, damaged("copies of named types that it does not have")
+	}
+	for _, c := range r.nameless {
+		more = append(more, copies{starts[k.named] + c.at + 1, c.extra})
+	}
+	return more, nil
 }

@@ -217,9 +217,15 @@ func TestWriter(t *testing.T) {
 	}
 }
 
+// written is a kernel as a directory lists it, and its record.
+type written struct {
+	Kernel
+	record []byte
+}
+
 // parts is a store of one layer with one block of each kind, whose checksums and
 // directory are right.
-func parts(strs, defs []byte, count uint16, rec []byte, e Kernel) []byte {
+func parts(strs, defs []byte, count uint16, kernels ...written) []byte {
 	w := layerWriter{before: &Store{strings: 1}}
 	if len(strs) > 0 {
 		w.block(block{kind: stringBlock, count: uint32(bytes.Count(strs, []byte{0}))}, strs)
@@ -238,9 +244,13 @@ func parts(strs, defs []byte, count uint16, rec []byte, e Kernel) []byte {
 	}
 	b.newStrings = walk.zeros
 	w.block(b, defs)
-	w.block(block{kind: kernelBlock, count: 1}, rec)
+	var records []byte
+	for _, k := range kernels {
+		records = append(records, k.record...)
+		w.dir.kernels = append(w.dir.kernels, entry{Kernel: k.Kernel, record: uint32(len(k.record))})
+	}
+	w.block(block{kind: kernelBlock, count: uint32(len(kernels))}, records)
 	w.dir.strings, w.dir.definitions = uint32(bytes.Count(strs, []byte{0})), uint32(count)
-	w.dir.kernels = []entry{{Kernel: e, record: uint32(len(rec))}}
 	raw, err := w.finish()
 	if err != nil {
 		panic(err)
@@ -251,18 +261,39 @@ func parts(strs, defs []byte, count uint16, rec []byte, e Kernel) []byte {
 // crafted is a store of the definitions given, strings "a", "b", … and one
 // kernel that has them all.
 func crafted(count int, defs []byte, r *record) []byte {
-	in := newSet(uint32(count))
-	in.toggle(0, uint32(count))
+	return craftedAs(count, defs, Kernel{Types: 1, Expanded: 1 << 20}, r)
+}
+
+// craftedAs is one of several kernels, the last of them "k", of which the
+// directory says the same but for definitions. One without runs has all definitions, or those of its base.
+func craftedAs(count int, defs []byte, e Kernel, records ...*record) []byte {
 	walk := textWalker{cursor: cursor{b: defs}}
 	for range count {
 		_, _, _ = walk.definition()
 	}
 	strs := []byte("a\x00b\x00c\x00")[:2*walk.zeros]
-	if r.order == nil {
-		r.order = binary.LittleEndian
+	var kernels []written
+	var sets []set
+	for i, r := range records {
+		if r.order == nil {
+			r.order = binary.LittleEndian
+		}
+		own := newSet(uint32(count))
+		if r.back > 0 && int(r.back) <= i {
+			copy(own, sets[i-int(r.back)])
+		} else if r.nruns == 0 {
+			r.nruns, r.runs = 2, []byte{0, byte(count)}
+		}
+		_ = own.change(r, uint32(count)) // an error is the reader's to find
+		sets = append(sets, own)
+		k := e
+		k.Path, k.Definitions, k.New = fmt.Sprint("base", i), own.len(), own.len()
+		if i == len(records)-1 {
+			k.Path = "k"
+		}
+		kernels = append(kernels, written{k, r.bytes(append([]byte{byte(r.nruns)}, r.runs...))})
 	}
-	return parts(strs, defs, uint16(count), r.bytes(in.appendRuns(nil, nil, uint32(count))),
-		Kernel{Path: "k", Types: 1, Definitions: count, New: count, Expanded: 1 << 20})
+	return parts(strs, defs, uint16(count), kernels...)
 }
 
 // Lies behind right checksums are errors.
@@ -274,27 +305,57 @@ func TestLies(t *testing.T) {
 		deep = append(deep, 42) // PTR
 	}
 	deep = append(deep, 0)
-	one := []copyRun{{1, 0}}
 	two := append(append(int4(0), 2, 41, 8, 64), 0, 48, 1, 2) // two INTs "a", a typedef "b" of one
+	second := []variation{{2, 1, []uint32{0}, []uint32{1}}}   // of the second of the INTs
+	lies := func(records ...*record) []byte {
+		for _, r := range records {
+			if r.unique == 0 {
+				r.unique = 3
+			}
+		}
+		return craftedAs(3, two, Kernel{Types: 3, Expanded: 1 << 20}, records...)
+	}
 	for _, lie := range []struct {
 		name, want string
 		raw        []byte
 	}{
-		{"not defined", "malformed definition, of TYPEDEF", crafted(1, []byte{0, 48, 1, 3}, &record{unique: 1, copies: one})},
-		{"deep", "definition 0 is malformed", crafted(1, deep, &record{unique: 1, copies: one})},
-		{"no such string", "definition 0 is malformed", crafted(1, int4(200), &record{unique: 1, copies: one})},
-		{"kind 0", "definition 0 is malformed", crafted(1, []byte{0, 40, 0}, &record{unique: 1, copies: one})},
-		{"kind 20", "definition 0 is malformed", crafted(1, []byte{0, 80, 0}, &record{unique: 1, copies: one})},
-		{"a reference of kind 30", "definition 0 is malformed", crafted(1, []byte{0, 48, 30, 3}, &record{unique: 1, copies: one})},
-		{"items without end", "definition 0 is malformed", crafted(1, []byte{0, 64, 0xfe, 0xff, 0xff, 0x0f, 8}, &record{unique: 1, copies: one})},
-		{"more definitions than told", "does not end with its last", crafted(1, append(int4(0), int4(0)...), &record{unique: 1, copies: one})},
-		{"types without end", "more bytes than it should", crafted(1, int4(0), &record{unique: 1, copies: []copyRun{{1, 40_000_000}}})},
-		{"more unique types", "1 types, its record says 2", crafted(1, int4(0), &record{unique: 2, copies: []copyRun{{2, 0}}})},
-		{"a base that is not there", "difference from a kernel that is not there", crafted(1, int4(0), &record{back: 1, unique: 1, copies: one})},
-		{"ordinals that nobody asks for", "malformed definition, of INT", crafted(1, int4(0), &record{unique: 1, copies: one, variations: []variation{{0, 0, 1, []uint32{1}}}})},
-		{"ordinals of no definition", "ordinals for definitions that it does not have", crafted(1, int4(0), &record{unique: 1, copies: one, variations: []variation{{7, 0, 1, []uint32{1}}}})},
-		{"an ordinal past the last", "malformed definition, of TYPEDEF", crafted(3, two, &record{unique: 3, copies: []copyRun{{3, 0}}, variations: []variation{{2, 0, 1, []uint32{2}}}})},
-		{"the wrong sum", "something else than what was added", crafted(1, int4(0), &record{unique: 1, copies: one})},
+		{"not defined", "malformed definition, of TYPEDEF", crafted(1, []byte{0, 48, 1, 3}, &record{unique: 1})},
+		{"deep", "definition 0 is malformed", crafted(1, deep, &record{unique: 1})},
+		{"no such string", "definition 0 is malformed", crafted(1, int4(200), &record{unique: 1})},
+		{"kind 0", "definition 0 is malformed", crafted(1, []byte{0, 40, 0}, &record{unique: 1})},
+		{"kind 20", "definition 0 is malformed", crafted(1, []byte{0, 80, 0}, &record{unique: 1})},
+		{"a reference of kind 30", "definition 0 is malformed", crafted(1, []byte{0, 48, 30, 3}, &record{unique: 1})},
+		{"items without end", "definition 0 is malformed", crafted(1, []byte{0, 64, 0xfe, 0xff, 0xff, 0x0f, 8}, &record{unique: 1})},
+		{"more definitions than told", "does not end with its last", crafted(1, append(int4(0), int4(0)...), &record{unique: 1})},
+		{"types without end", "more bytes than it should", crafted(1, int4(0), &record{unique: 1, copied: []copiedType{{0, 0, 40_000_000}}})},
+		{"more unique types", "1 types, its record says 2", crafted(1, int4(0), &record{unique: 2})},
+		{"a base that is not there", "difference from a kernel that is not there", crafted(1, int4(0), &record{back: 1, unique: 1})},
+		{"more types than fit", "87382 types cannot be in 1048576 bytes", crafted(1, int4(0), &record{unique: 87382})},
+		{"definitions past the last", "definitions past the last one", crafted(1, int4(0), &record{unique: 1, nruns: 2, runs: []byte{0, 2}})},
+		{"ordinals that nobody asks for", "malformed definition, of INT", crafted(1, int4(0), &record{unique: 1, changes: []variation{{0, 1, []uint32{0}, []uint32{1}}}})},
+		{"ordinals of no definition", "ordinals for definition 7, which it does not have", crafted(1, int4(0), &record{unique: 1, changes: []variation{{7, 1, []uint32{0}, []uint32{1}}}})},
+		{"ordinals of no definition at all", "ordinals for definition 16777215, which it does not have", crafted(1, int4(0), &record{unique: 1, changes: []variation{{maxDefinitions - 1, 1, []uint32{0}, []uint32{1}}}})},
+		{"an ordinal past the last", "malformed definition, of TYPEDEF", crafted(3, two, &record{unique: 3, changes: []variation{{2, 1, []uint32{0}, []uint32{2}}}})},
+		{"an ordinal as large as it gets", "malformed definition, of TYPEDEF", crafted(3, two, &record{unique: 3, changes: []variation{{2, 1, []uint32{0}, []uint32{1<<32 - 1}}}})},
+		{"a reference past the last", "malformed definition, of TYPEDEF", crafted(3, two, &record{unique: 3, changes: []variation{{2, 1, []uint32{1}, []uint32{1}}}})},
+		{"one more reference than there are", "malformed definition, of TYPEDEF", crafted(3, two, &record{unique: 3, changes: []variation{{2, 1, []uint32{0, 9}, []uint32{1, 1}}}})},
+		{"a root's reference past the last", "malformed definition, of PTR", crafted(2, append(int4(0), 1, 42, 1, 2), &record{unique: 2, changes: []variation{{1, 1, []uint32{1}, []uint32{1}}}})},
+		{"more types of definitions than there are", "4 types, its record says 3", crafted(3, two, &record{unique: 3, changes: []variation{{2, 2, []uint32{0}, []uint32{0, 1}}}})},
+		{"no ordinals, without a base", "record does not make sense", crafted(3, two, &record{unique: 3, changes: []variation{{def: 2, types: 1}}})},
+		{"no ordinals where the base has none", "no ordinals for definition 2, for which its base has none", lies(&record{}, &record{back: 1, changes: []variation{{def: 2, types: 1}}})},
+		{"no ordinals where nobody has the definition", "ordinals for definition 3, which it does not have", lies(&record{changes: second}, &record{back: 1, changes: []variation{{def: 3, types: 1}}})},
+		{"no ordinals twice", "no ordinals for definition 2, for which its base has none", lies(&record{changes: second}, &record{back: 1, changes: []variation{{def: 2, types: 1}}}, &record{back: 1, changes: []variation{{def: 2, types: 1}}})},
+		{"no ordinals for what only the base has", "ordinals for definition 2, which it does not have", lies(&record{changes: second}, &record{back: 1, nruns: 2, runs: []byte{2, 1}, changes: []variation{{def: 2, types: 1}}})},
+		{"ordinals for what only the base has", "ordinals for definition 2, which it does not have", lies(&record{}, &record{back: 1, nruns: 2, runs: []byte{2, 1}, changes: second})},
+		{"a base with ordinals of no definition", "kernel base0: damaged store: ordinals for definition 7", lies(&record{changes: []variation{{7, 1, []uint32{0}, []uint32{1}}}}, &record{back: 1})},
+		{"copies of no definition", "copies of named types that it does not have", crafted(1, int4(0), &record{unique: 1, copied: []copiedType{{7, 0, 1}}})},
+		{"copies of the second of one", "copies of named types that it does not have", crafted(1, int4(0), &record{unique: 1, copied: []copiedType{{0, 1, 1}}})},
+		{"copies of one without a name among those with", "copies of named types that it does not have", crafted(1, []byte{1, 42, 0}, &record{unique: 1, copied: []copiedType{{0, 0, 1}}})},
+		{"copies of one that only the base has", "copies of named types that it does not have", lies(&record{}, &record{back: 1, unique: 2, nruns: 2, runs: []byte{2, 1}, copied: []copiedType{{2, 0, 1}}})},
+		{"copies of one without a name that is not there", "copies of type 2, there are 1", crafted(1, int4(0), &record{unique: 1, nameless: []copyRun{{0, 1}}})},
+		{"copies of one far beyond", "copies of type 44739243, there are 1", crafted(1, int4(0), &record{unique: 1, nameless: []copyRun{{maxTypes - 1, 1}}})},
+		{"copies of one without a name without end", "more bytes than it should", crafted(1, []byte{1, 42, 0}, &record{unique: 1, nameless: []copyRun{{0, 40_000_000}}})},
+		{"the wrong sum", "something else than what was added", crafted(1, int4(0), &record{unique: 1})},
 	} {
 		s, err := read("store", bytes.NewReader(lie.raw), int64(len(lie.raw)))
 		if err != nil {
@@ -308,36 +369,66 @@ func TestLies(t *testing.T) {
 			t.Errorf("%s: verified", lie.name)
 		}
 	}
-	// The same ways lead to a good store.
-	good := func(sum uint32) []byte {
-		r := &record{sum: sum, unique: 3, copies: []copyRun{{3, 0}}, variations: []variation{{2, 0, 1, []uint32{1}}}}
-		in := newSet(3)
-		in.toggle(0, 3)
-		return parts([]byte("a\x00b\x00"), two, 3, r.bytes(in.appendRuns(nil, nil, 3)),
-			Kernel{Path: "k", Types: 3, Definitions: 3, New: 3, Expanded: 24 + 11*4 + 5})
+}
+
+// The same ways lead to good stores: what a kernel takes over from its base, and
+// what it does not.
+func TestNoLies(t *testing.T) {
+	// Two INTs "a", an enum without a name, and a typedef "b" of one of the INTs.
+	defs := []byte{0, 41, 4, 32, 2, 41, 8, 64, 1, 46, 4, 0, 48, 1, 2}
+	is := func(ordinals ...uint32) []variation {
+		return []variation{{3, uint32(len(ordinals)), []uint32{0}, ordinals}}
 	}
-	s, err := read("store", bytes.NewReader(good(0)), int64(len(good(0))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := s.kernelOf(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := k.expand(new(expander), 1<<20, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := build(t, binary.LittleEndian, func(w *btf.Builder) {
-		w.Int("a", 4, 0)
-		w.Int("a", 8, 0)
-		w.Typedef("b", 2)
-	})
-	if !bytes.Equal(b, want) {
-		t.Errorf("% x, expected % x", b, want)
-	}
-	if err := readAll(good(checksum(b))); err != nil {
-		t.Error(err)
+	first := []variation{{def: 3, types: 1}}
+	without, with := record{back: 1, nruns: 2, runs: []byte{3, 1}}, record{back: 1, nruns: 2, runs: []byte{3, 1}}
+	for _, c := range []struct {
+		name, want string // INTs by their sizes, typedefs by what they are of
+		records    []*record
+	}{
+		{"alone", "4 8 b2 e", []*record{{changes: is(1)}}},
+		{"two types", "4 8 b2 b1 e", []*record{{changes: is(1, 0)}}},
+		{"as its base", "4 8 b2 e", []*record{{changes: is(1)}, {back: 1}}},
+		{"as its base's base", "4 8 b2 b1 e", []*record{{changes: is(1, 0)}, {back: 1}, {back: 1}}},
+		{"not as the one between", "4 8 b2 e", []*record{{changes: is(1)}, {back: 1, changes: first}, {back: 2}}},
+		{"the first again", "4 8 b1 e", []*record{{changes: is(1)}, {back: 1, changes: first}}},
+		{"the first again, of two types", "4 8 b1 e", []*record{{changes: is(0, 1)}, {back: 1, changes: first}}},
+		{"fewer types", "4 8 b2 e", []*record{{changes: is(1, 0)}, {back: 1, changes: is(1)}}},
+		{"where the base has none", "4 8 b1 b2 e", []*record{{}, {back: 1, changes: is(0, 1)}}},
+		{"the same as the base has", "4 8 b2 e", []*record{{changes: is(1)}, {back: 1, changes: is(1)}}},
+		{"without the base's definition", "4 8 e", []*record{{changes: is(1)}, &without}},
+		{"with it again, but not its ordinals", "4 8 b1 e", []*record{{changes: is(1)}, &without, &with}},
+		{"copies", "4 8 b2 b1 e 8 8 b2 b1 b1 b1 e e",
+			[]*record{{changes: is(1, 0), copied: []copiedType{{1, 0, 2}, {3, 0, 1}, {3, 1, 3}}, nameless: []copyRun{{0, 2}}}}},
+		{"not its base's copies", "4 8 b1 e 4", []*record{{nameless: []copyRun{{0, 2}}}, {back: 1, copied: []copiedType{{0, 0, 1}}}}},
+	} {
+		words := strings.Fields(c.want)
+		want := build(t, binary.LittleEndian, func(w *btf.Builder) {
+			for _, word := range words {
+				switch word[0] {
+				case 'b':
+					w.Typedef("b", btf.ID(word[1]-'0'))
+				case 'e':
+					w.Enum("", 4, false)
+				default:
+					w.Int("a", uint32(word[0]-'0'), 0)
+				}
+			}
+		})
+		last := c.records[len(c.records)-1]
+		last.sum, last.unique = checksum(want), uint32(slices.Index(words, "e"))+1
+		raw := craftedAs(4, defs, Kernel{Types: len(words), Expanded: int64(len(want))}, c.records...)
+		s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Get("k", nil); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: % x, %v, expected % x", c.name, got, err, want)
+		}
+		if len(c.records) == 1 {
+			if err := s.Verify(nil); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
 	}
 }
 
@@ -367,7 +458,7 @@ func TestChain(t *testing.T) {
 		s := open(t, p)
 		deepest := 0
 		for n := range s.kernels {
-			_, depth, _, err := s.set(n)
+			_, _, depth, _, err := s.set(n)
 			if err != nil {
 				t.Fatal(err)
 			}

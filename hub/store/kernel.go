@@ -13,6 +13,9 @@ func newSet(n uint32) set { return make(set, (n+63)/64) }
 
 func (s set) add(n uint32) { s[n/64] |= 1 << (n % 64) }
 
+// has tells whether a number is in it; any number may be asked for.
+func (s set) has(n uint32) bool { return int(n/64) < len(s) && s[n/64]>>(n%64)&1 != 0 }
+
 // toggle adds what of [from, to) is missing, and removes the rest of it.
 func (s set) toggle(from, to uint32) {
 	for from < to {
@@ -95,184 +98,108 @@ func (s set) appendRuns(out []byte, base set, total uint32) []byte {
 	return append(out, runs...)
 }
 
-// record is what a block of kernels says about one.
-type record struct {
-	back       uint32 // number of the base below that of the kernel; 0: none
-	order      binary.ByteOrder
-	sum        uint32 // of the expanded BTF
-	runs       []byte // the numbers of set.appendRuns
-	nruns      int
-	unique     uint32 // types without copies
-	variations []variation
-	copies     []copyRun
-}
-
-// variation is a definition that several types of the kernel have, which differ
-// in which of several of a name they refer to, or one type of which some
-// reference is not to the first.
-type variation struct {
-	def      uint32 // place among the kernel's definitions, in the order of expansion
-	extra    uint32 // types but one
-	slots    uint32 // references to kinds and names of which there are several types
-	ordinals []uint32
-}
-
-// of gives the ordinals of a definition's i-th type.
-func (v *variation) of(i uint32) []uint32 { return v.ordinals[i*v.slots:][:v.slots] }
-
-// parseRecord reads one. The slices of numbers alias b.
-func parseRecord(b []byte) (*record, error) {
-	c := cursor{b: b}
-	r := &record{back: uint32(c.atMost(maxKernels)), order: binary.LittleEndian}
-	if c.atMost(1) == 1 {
-		r.order = binary.BigEndian
-	}
-	r.sum = c.fixed32()
-	r.nruns = c.count(1)
-	start := c.i
-	for n := r.nruns; n > 0; n-- {
-		c.uvarint()
-	}
-	r.runs = c.b[start:c.i]
-	r.unique = uint32(c.atMost(maxExpanded / 12))
-	r.variations = make([]variation, c.count(3))
-	next := uint64(0)
-	for i := range r.variations {
-		v := &r.variations[i]
-		next += c.atMost(maxDefinitions)
-		v.def = uint32(next)
-		v.extra = c.word()
-		v.slots = c.word()
-		if next++; next > maxDefinitions || v.slots == 0 {
-			c.bad = true
-		}
-	}
-	for i := range r.variations {
-		v := &r.variations[i]
-		types := uint64(v.extra) + 1
-		if c.bad || types*uint64(v.slots) > uint64(len(b)-c.i) {
-			return nil, errRecord
-		}
-		v.ordinals = make([]uint32, types*uint64(v.slots))
-		for slot := range uint64(v.slots) {
-			before := uint32(0)
-			for t := range types {
-				before += unzigzag(c.word())
-				v.ordinals[t*uint64(v.slots)+slot] = before
-			}
-		}
-	}
-	left := r.unique
-	for left > 0 && !c.bad {
-		run := copyRun{uint32(c.atMost(uint64(left))), uint32(c.atMost(maxExpanded / 12))}
-		if run.length == 0 {
-			c.bad = true
-		}
-		left -= run.length
-		r.copies = append(r.copies, run)
-	}
-	if !c.done() {
-		return nil, errRecord
-	}
-	return r, nil
-}
-
-var errRecord = damaged("its record does not make sense")
-
-func (r *record) bytes(difference []byte) []byte {
-	b := binary.AppendUvarint(nil, uint64(r.back))
-	if r.order == binary.ByteOrder(binary.BigEndian) {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	b = binary.LittleEndian.AppendUint32(b, r.sum)
-	b = append(b, difference...)
-	b = binary.AppendUvarint(b, uint64(r.unique))
-	b = binary.AppendUvarint(b, uint64(len(r.variations)))
-	next := uint32(0)
-	for _, v := range r.variations {
-		b = binary.AppendUvarint(b, uint64(v.def-next))
-		b = binary.AppendUvarint(b, uint64(v.extra))
-		b = binary.AppendUvarint(b, uint64(v.slots))
-		next = v.def + 1
-	}
-	for i := range r.variations {
-		v := &r.variations[i]
-		for slot := range v.slots {
-			before := uint32(0)
-			for t := range v.extra + 1 {
-				o := v.of(t)[slot]
-				b = binary.AppendUvarint(b, uint64(zigzag(o-before)))
-				before = o
-			}
-		}
-	}
-	for _, run := range r.copies {
-		b = binary.AppendUvarint(b, uint64(run.length))
-		b = binary.AppendUvarint(b, uint64(run.extra))
-	}
-	return b
-}
-
-// record reads a kernel's.
-func (s *Store) record(number int) (*record, error) {
+// recordBytes is a kernel's record, as it is stored.
+func (s *Store) recordBytes(number int) ([]byte, error) {
 	e := &s.kernels[number]
 	b, err := s.kernelBlock(e.block)
 	if err != nil {
 		return nil, err
 	}
-	r, err := parseRecord(b[e.at:][:e.record])
+	return b[e.at:][:e.record:e.record], nil
+}
+
+// record reads a kernel's.
+func (s *Store) record(number int) (*record, error) {
+	b, err := s.recordBytes(number)
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseRecord(b)
 	if err != nil {
 		return nil, err
 	}
 	if r.back > uint32(number) {
-		return nil, damaged("it is the difference from a kernel that is not there")
+		return nil, errBase
 	}
 	return r, nil
 }
 
-// set gives the numbers of a kernel's definitions, of how many differences they
-// are made, and its record.
-func (s *Store) set(number int) (set, int, *record, error) {
-	var own *record
-	var chain []*record
-	var ends []uint32
-	for at := number; ; {
-		r, err := s.record(at)
+var errBase = damaged("it is the difference from a kernel that is not there")
+
+// chain lists a kernel, its base, the base's base, and so on. It reads nothing
+// else of their records, which may be long: not all of them are needed at a time.
+func (s *Store) chain(number int) ([]int, error) {
+	list := []int{number}
+	for {
+		b, err := s.recordBytes(number)
 		if err != nil {
-			return nil, 0, nil, fmt.Errorf("kernel %s: %w", s.kernels[at].Path, err)
+			return nil, fmt.Errorf("kernel %s: %w", s.kernels[number].Path, err)
 		}
-		if own == nil {
-			own = r
+		c := cursor{b: b}
+		back := int(c.atMost(maxKernels))
+		switch {
+		case c.bad:
+			return nil, fmt.Errorf("kernel %s: %w", s.kernels[number].Path, errRecord)
+		case back > number:
+			return nil, fmt.Errorf("kernel %s: %w", s.kernels[number].Path, errBase)
+		case back == 0:
+			return list, nil
+		case len(list) == maxChain:
+			return nil, damaged("a difference from a difference, more than %d times", maxChain)
 		}
-		chain = append(chain, r)
-		ends = append(ends, s.layers[s.kernels[at].layer].definitions)
-		if r.back == 0 {
-			break
-		}
-		if len(chain) == maxChain {
-			return nil, 0, nil, damaged("a difference from a difference, more than %d times", maxChain)
-		}
-		at -= int(r.back)
+		number -= back
+		list = append(list, number)
 	}
-	in := newSet(ends[0])
+}
+
+// set gives the numbers of a kernel's definitions, its variations in ascending
+// order, of how many differences these are made, and its record.
+func (s *Store) set(number int) (in set, vary []variation, depth int, r *record, err error) {
+	chain, err := s.chain(number)
+	if err != nil {
+		return nil, nil, 0, nil, err
+	}
+	in = newSet(s.definitionsFor(number))
+	var spare []variation
 	for i := len(chain) - 1; i >= 0; i-- {
-		c := cursor{b: chain[i].runs}
-		at, on := uint64(0), false
-		for n := chain[i].nruns; n > 0; n-- {
-			next := at + c.uvarint()
-			if next > uint64(ends[i]) || next < at {
-				return nil, 0, nil, damaged("definitions past the last one")
-			}
-			if on {
-				in.toggle(uint32(at), uint32(next))
-			}
-			at, on = next, !on
+		r, err = s.record(chain[i])
+		if err == nil {
+			err = in.change(r, s.definitionsFor(chain[i]))
 		}
+		var now []variation
+		if err == nil {
+			now, err = change(in, vary, r.changes, spare)
+		}
+		if err != nil {
+			return nil, nil, 0, nil, fmt.Errorf("kernel %s: %w", s.kernels[chain[i]].Path, err)
+		}
+		vary, spare = now, vary
 	}
 	if n := in.len(); n != s.kernels[number].Definitions {
-		return nil, 0, nil, damaged("%d definitions, the directory says %d", n, s.kernels[number].Definitions)
+		return nil, nil, 0, nil, damaged("%d definitions, the directory says %d", n, s.kernels[number].Definitions)
 	}
-	return in, len(chain), own, nil
+	return in, vary, len(chain), r, nil
+}
+
+// definitionsFor is how many definitions there are up to and with a kernel's layer.
+func (s *Store) definitionsFor(number int) uint32 {
+	return s.layers[s.kernels[number].layer].definitions
+}
+
+// change makes the set of a base that of the kernel with this record, for which
+// there are so many definitions.
+func (s set) change(r *record, definitions uint32) error {
+	c := cursor{b: r.runs}
+	at, on := uint64(0), false
+	for n := r.nruns; n > 0; n-- {
+		next := at + c.uvarint()
+		if next > uint64(definitions) || next < at {
+			return damaged("definitions past the last one")
+		}
+		if on {
+			s.toggle(uint32(at), uint32(next))
+		}
+		at, on = next, !on
+	}
+	return nil
 }

@@ -15,8 +15,10 @@ import (
 // addition is a kernel that is to be written.
 type addition struct {
 	Kernel
-	defs   []uint32 // numbers in the collection, in the order of expansion
-	record record   // but for its difference
+	defs   []uint32     // numbers in the collection
+	vary   []variation  // of definitions by such numbers, in any order
+	copied []copiedType // the same
+	record record       // but for its difference, changes and copies of named types
 }
 
 // layerWriter makes a layer: what of a collection is new after the store
@@ -41,6 +43,7 @@ type nearby struct {
 	number, depth int
 	dir           string
 	set           set
+	vary          []variation // ascending
 }
 
 // How many kernels are tried as a base: those just before in the order of
@@ -82,7 +85,7 @@ func (w *layerWriter) write(news []uint32, n int, kernel func(i int) (*addition,
 		for _, d := range a.defs {
 			number := w.defNumber[d] - 1
 			own.add(number)
-			if number >= first && met[number/64]>>(number%64)&1 == 0 {
+			if number >= first && !met.has(number) {
 				met.add(number)
 				a.New++
 			}
@@ -201,32 +204,54 @@ func (w *layerWriter) writeStrings() {
 	flush()
 }
 
+// numbered gives variations and copies the definitions' numbers in the store, and
+// their order.
+func (w *layerWriter) numbered(a *addition) ([]variation, []copiedType) {
+	vary, copied := slices.Clone(a.vary), slices.Clone(a.copied)
+	for i := range vary {
+		vary[i].def = w.defNumber[vary[i].def] - 1
+	}
+	for i := range copied {
+		copied[i].def = w.defNumber[copied[i].def] - 1
+	}
+	slices.SortFunc(vary, func(x, y variation) int { return cmp.Compare(x.def, y.def) })
+	slices.SortFunc(copied, func(x, y copiedType) int {
+		return cmp.Or(cmp.Compare(x.def, y.def), cmp.Compare(x.typ, y.typ))
+	})
+	return vary, copied
+}
+
 // kernel makes a kernel's record, as the difference from the nearest of those
 // at hand.
 func (w *layerWriter) kernel(number int, a *addition, own set) []byte {
-	dir := path.Dir(a.Path)
+	r := a.record
+	self := nearby{number: number, depth: 1, dir: path.Dir(a.Path), set: own}
+	self.vary, r.copied = w.numbered(a)
 	var base *nearby
-	runs := own.runs(nil)
+	cost := own.runs(nil) + changesCost(own, self.vary, nil)
 	for _, group := range [][]nearby{w.near, w.neighbours(a.Path)} {
 		for i := range group {
 			if c := &group[i]; c.depth < maxChain {
-				if n := own.runs(c.set); n < runs {
-					base, runs = c, n
+				n := own.runs(c.set)
+				if n < cost {
+					n += changesCost(own, self.vary, c.vary)
+				}
+				if n < cost {
+					base, cost = c, n
 				}
 			}
 		}
 	}
-	self := nearby{number: number, depth: 1, dir: dir, set: own}
-	var baseSet set
-	a.record.back = 0
+	var from nearby
 	if base != nil {
-		a.record.back, self.depth, baseSet = uint32(number-base.number), base.depth+1, base.set
+		from, r.back, self.depth = *base, uint32(number-base.number), base.depth+1
 	}
+	r.changes = changesTo(own, self.vary, from.vary)
 	w.near = append(w.near, self)
 	if len(w.near) > nearBefore {
 		w.forget()
 	}
-	return a.record.bytes(own.appendRuns(nil, baseSet, w.definitions))
+	return r.bytes(own.appendRuns(nil, from.set, w.definitions))
 }
 
 // forget drops the kernel that is the least likely base: of those that are not
@@ -254,8 +279,8 @@ func (w *layerWriter) neighbours(path string) []nearby {
 	for i := max(0, at-nearStore); i < min(len(s.byPath), at+nearStore); i++ {
 		number := int(s.byPath[i])
 		// One that cannot be read serves no one, and says so when it is.
-		if in, depth, _, err := s.set(number); err == nil {
-			list = append(list, nearby{number: number, depth: depth, set: in})
+		if in, vary, depth, _, err := s.set(number); err == nil {
+			list = append(list, nearby{number: number, depth: depth, set: in, vary: vary})
 		}
 	}
 	return list

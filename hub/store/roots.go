@@ -90,7 +90,7 @@ func (a *analyser) findOne(x *expander, f []uint32, state []uint8, id uint32, de
 type root struct {
 	kind          btf.Kind
 	text, content string
-	ordinals      []uint32
+	choice
 }
 
 // roots are the definitions of those types that no other of them refers to:
@@ -115,8 +115,8 @@ func (a *analyser) roots(missing []uint32) ([]root, error) {
 		if err := a.write(id); err != nil {
 			return nil, err
 		}
-		text, ordinals := string(a.text), a.chosen(a.refs)
-		whole := text + fmt.Sprint(ordinals)
+		text, chosen := string(a.text), a.chosen(a.refs)
+		whole := text + fmt.Sprint(chosen)
 		if seen[whole] {
 			continue
 		}
@@ -125,12 +125,28 @@ func (a *analyser) roots(missing []uint32) ([]root, error) {
 		if err != nil {
 			return nil, err
 		}
-		roots = append(roots, root{a.kind(id), text, string(c), ordinals})
+		roots = append(roots, root{a.kind(id), text, string(c), chosen})
 	}
 	slices.SortFunc(roots, func(x, y root) int {
-		return cmp.Or(cmp.Compare(kindOrder(x.kind), kindOrder(y.kind)), strings.Compare(x.content, y.content), slices.Compare(x.ordinals, y.ordinals))
+		return cmp.Or(cmp.Compare(kindOrder(x.kind), kindOrder(y.kind)), strings.Compare(x.content, y.content), x.compare(&y.choice))
 	})
 	return roots, nil
+}
+
+// compare orders the choices of one text's references as if all were written:
+// reference by reference.
+func (c *choice) compare(d *choice) int {
+	for i, ref := range c.refs {
+		switch {
+		case i == len(d.refs) || ref < d.refs[i]:
+			return 1 // the other means the first here
+		case ref > d.refs[i]:
+			return -1
+		case c.ordinals[i] != d.ordinals[i]:
+			return cmp.Compare(c.ordinals[i], d.ordinals[i])
+		}
+	}
+	return cmp.Compare(len(c.refs), len(d.refs))
 }
 
 // countCopies counts how many types became the same one.
@@ -139,11 +155,19 @@ func (t *Types) countCopies(f []uint32) {
 	for _, id := range f[1:] {
 		count[id]++
 	}
-	for _, n := range count[1:] {
-		if last := len(t.copies) - 1; last >= 0 && t.copies[last].extra == n-1 {
-			t.copies[last].length++
-		} else {
-			t.copies = append(t.copies, copyRun{1, n - 1})
+	for id, n := range count {
+		if n > 1 {
+			t.copies = append(t.copies, copies{uint32(id), n - 1})
 		}
 	}
+}
+
+// nameless are the copies of types without a name.
+func (t *Types) nameless() (list []copyRun) {
+	for _, c := range t.copies {
+		if int(c.id) > t.named {
+			list = append(list, copyRun{c.id - 1 - uint32(t.named), c.extra})
+		}
+	}
+	return list
 }

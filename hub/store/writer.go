@@ -128,14 +128,16 @@ func (w *Writer) Add(t *Types) error {
 		len(w.store.kernels)+len(w.pending) >= maxKernels:
 		return &RefusedError{t.path, errors.New("the store is full")}
 	}
-	defs, vary, err := w.content.addKernel(t)
+	defs, vary, copied, err := w.content.addKernel(t)
 	if err != nil {
 		return &RefusedError{t.path, err}
 	}
 	w.pending = append(w.pending, &addition{
 		Kernel: Kernel{Path: t.path, Types: t.types, Definitions: len(defs), Bytes: t.bytes, Expanded: t.expanded, Mark: t.mark},
 		defs:   defs,
-		record: record{order: t.order, sum: t.sum, variations: vary, copies: t.copies, unique: uint32(t.distinct)},
+		vary:   vary,
+		copied: copied,
+		record: record{order: t.order, sum: t.sum, unique: uint32(t.distinct), nameless: t.nameless()},
 	})
 	return nil
 }
@@ -280,11 +282,13 @@ func (s *Store) compacted() ([]byte, error) {
 	}
 	raw, err := w.write(news, len(s.byPath), func(i int) (*addition, error) {
 		number := int(s.byPath[i])
-		k, err := s.kernelOf(number)
+		in, vary, _, r, err := s.set(number)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.kernels[number].Path, err)
 		}
-		a := &addition{Kernel: s.kernels[number].Kernel, defs: k.numbers, record: *k.record}
+		a := &addition{Kernel: s.kernels[number].Kernel, defs: make([]uint32, 0, in.len()), vary: vary, copied: r.copied}
+		in.each(func(n uint32) { a.defs = append(a.defs, n) })
+		a.record = record{order: r.order, sum: r.sum, unique: r.unique, nameless: r.nameless}
 		a.Mark = ""
 		return a, nil
 	})

@@ -1,0 +1,319 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// record is what a block of kernels says about one.
+type record struct {
+	back   uint32 // number of the base below that of the kernel; 0: none
+	order  binary.ByteOrder
+	sum    uint32 // of the expanded BTF
+	runs   []byte // the numbers of set.appendRuns
+	nruns  int
+	unique uint32 // types without copies
+
+	changes  []variation  // to the base's variations, ascending by definition; without references: removed
+	copied   []copiedType // ascending by definition, then type
+	nameless []copyRun    // ascending
+}
+
+// copiedType is a named type of a kernel, the typ-th (from 0) of those of a
+// definition, that the kernel has extra times more.
+type copiedType struct{ def, typ, extra uint32 }
+
+// copyRun is a type without a name, by its place (from 0) among these in the
+// order of ids, that the kernel has extra times more.
+type copyRun struct{ at, extra uint32 }
+
+// Limits of a record's numbers, beside those of format.go: a type takes 12
+// bytes, and a reference two of a definition's text.
+const (
+	maxTypes = maxExpanded / 12
+	maxRefs  = maxText / 2
+)
+
+// minRecord is the size of the shortest record in bytes.
+const minRecord = 11
+
+var errRecord = damaged("its record does not make sense")
+
+// parseRecord reads one, as far as that can be told without its base and
+// definitions. The runs alias b.
+func parseRecord(b []byte) (*record, error) {
+	c := cursor{b: b}
+	r := &record{back: uint32(c.atMost(maxKernels)), order: binary.LittleEndian}
+	if c.atMost(1) == 1 {
+		r.order = binary.BigEndian
+	}
+	r.sum = c.fixed32()
+	r.nruns = c.count(1)
+	start := c.i
+	for n := r.nruns; n > 0; n-- {
+		c.uvarint()
+	}
+	r.runs = c.b[start:c.i]
+	r.unique = uint32(c.atMost(maxTypes))
+	r.parseChanges(&c)
+	r.parseCopies(&c)
+	if !c.done() {
+		return nil, errRecord
+	}
+	return r, nil
+}
+
+// parseChanges reads the changes, all their numbers into one array.
+func (r *record) parseChanges(c *cursor) {
+	n := c.count(2)
+	if n == 0 {
+		return
+	}
+	r.changes = make([]variation, n)
+	again, total := *c, uint64(0)
+	next := uint64(0)
+	for i := range r.changes {
+		v := &r.changes[i]
+		next += c.atMost(maxDefinitions)
+		v.def, v.types = uint32(next), 1
+		if next++; next > maxDefinitions {
+			c.bad = true
+		}
+		slots := c.count(1)
+		if slots > 0 {
+			v.types += uint32(c.atMost(maxTypes - 1))
+		} else if r.back == 0 {
+			c.bad = true
+		}
+		for range slots {
+			c.uvarint()
+		}
+		// Each of them takes a byte at least, behind where the changes start.
+		if total += uint64(slots) * (uint64(v.types) + 1); total > uint64(len(c.b)-again.i) {
+			c.bad = true
+		}
+		if c.bad {
+			return
+		}
+	}
+	numbers := make([]uint32, total)
+	for i := range r.changes {
+		v := &r.changes[i]
+		again.uvarint()
+		slots := int(again.uvarint())
+		if slots == 0 {
+			continue
+		}
+		again.uvarint()
+		v.refs, numbers = numbers[:slots:slots], numbers[slots:]
+		next := uint64(0)
+		for k := range v.refs {
+			next += again.atMost(maxRefs)
+			v.refs[k] = uint32(next)
+			if next++; next > maxRefs {
+				c.bad = true
+			}
+		}
+		size := slots * int(v.types)
+		v.ordinals, numbers = numbers[:size:size], numbers[size:]
+	}
+	if c.bad = c.bad || again.bad; c.bad {
+		return
+	}
+	for i := range r.changes {
+		v := &r.changes[i]
+		slots := len(v.refs)
+		for slot := range slots {
+			before, some := uint32(0), uint32(0)
+			for at := slot; at < len(v.ordinals); at += slots {
+				before += unzigzag(c.word())
+				v.ordinals[at] = before
+				some |= before
+			}
+			if some == 0 {
+				c.bad = true
+			}
+		}
+	}
+}
+
+func (r *record) parseCopies(c *cursor) {
+	if n := c.count(3); n > 0 && !c.bad {
+		r.copied = make([]copiedType, n)
+		def, next := uint64(0), uint64(0)
+		for i := range r.copied {
+			if gap := c.atMost(maxDefinitions); gap > 0 {
+				def, next = def+gap, 0
+			}
+			next += c.atMost(maxTypes)
+			r.copied[i] = copiedType{uint32(def), uint32(next), uint32(c.atMost(maxTypes))}
+			if next++; def >= maxDefinitions || next > maxTypes || r.copied[i].extra == 0 {
+				c.bad = true
+			}
+		}
+	}
+	if n := c.count(2); n > 0 && !c.bad {
+		r.nameless = make([]copyRun, n)
+		next := uint64(0)
+		for i := range r.nameless {
+			next += c.atMost(maxTypes)
+			r.nameless[i] = copyRun{uint32(next), uint32(c.atMost(maxTypes))}
+			if next++; next > maxTypes || r.nameless[i].extra == 0 {
+				c.bad = true
+			}
+		}
+	}
+}
+
+// bytes writes a record with the runs that appendRuns wrote.
+func (r *record) bytes(difference []byte) []byte {
+	b := binary.AppendUvarint(nil, uint64(r.back))
+	if r.order == binary.ByteOrder(binary.BigEndian) {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	b = binary.LittleEndian.AppendUint32(b, r.sum)
+	b = append(b, difference...)
+	b = binary.AppendUvarint(b, uint64(r.unique))
+	b = r.appendChanges(b)
+	b = binary.AppendUvarint(b, uint64(len(r.copied)))
+	last := copiedType{}
+	next := uint32(0)
+	for _, k := range r.copied {
+		if k.def != last.def {
+			next = 0
+		}
+		b = binary.AppendUvarint(b, uint64(k.def-last.def))
+		b = binary.AppendUvarint(b, uint64(k.typ-next))
+		b = binary.AppendUvarint(b, uint64(k.extra))
+		last, next = k, k.typ+1
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.nameless)))
+	next = 0
+	for _, k := range r.nameless {
+		b = binary.AppendUvarint(b, uint64(k.at-next))
+		b = binary.AppendUvarint(b, uint64(k.extra))
+		next = k.at + 1
+	}
+	return b
+}
+
+func (r *record) appendChanges(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(r.changes)))
+	next := uint32(0)
+	for i := range r.changes {
+		v := &r.changes[i]
+		b = binary.AppendUvarint(b, uint64(v.def-next))
+		next = v.def + 1
+		b = binary.AppendUvarint(b, uint64(len(v.refs)))
+		if len(v.refs) == 0 {
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(v.types-1))
+		at := uint32(0)
+		for _, ref := range v.refs {
+			b = binary.AppendUvarint(b, uint64(ref-at))
+			at = ref + 1
+		}
+	}
+	for i := range r.changes {
+		v := &r.changes[i]
+		for slot := range v.refs {
+			before := uint32(0)
+			for at := slot; at < len(v.ordinals); at += len(v.refs) {
+				b = binary.AppendUvarint(b, uint64(zigzag(v.ordinals[at]-before)))
+				before = v.ordinals[at]
+			}
+		}
+	}
+	return b
+}
+
+// variation is a definition that several types of the kernel have, which differ
+// in which of several of a name they refer to, or one type of which some
+// reference is not to the first of its name.
+type variation struct {
+	def   uint32 // number of the definition
+	types uint32 // how many types of the kernel are of it, 1 at least
+	// The references that are not to the first in all of these types, ascending: their places, from 0, among the
+	// definition's references by kind and name in the order of its text.
+	refs     []uint32
+	ordinals []uint32 // of each type, for each of refs: which of several types of that kind and name it is to, from 0
+}
+
+// of gives the ordinals of the i-th type.
+func (v *variation) of(i uint32) []uint32 {
+	return v.ordinals[int(i)*len(v.refs):][:len(v.refs):len(v.refs)]
+}
+
+func (v *variation) equal(w *variation) bool {
+	return v.types == w.types && slices.Equal(v.refs, w.refs) && slices.Equal(v.ordinals, w.ordinals)
+}
+
+// eachChange calls f with every difference of the variations of a kernel from
+// those of its base. Both are ascending; own is the set of the kernel's
+// definitions. A variation that the kernel does not have is one without references.
+func eachChange(own set, vary, base []variation, f func(v *variation)) {
+	for len(vary) > 0 || len(base) > 0 {
+		switch {
+		case len(base) == 0 || len(vary) > 0 && vary[0].def < base[0].def:
+			f(&vary[0])
+			vary = vary[1:]
+		case len(vary) == 0 || base[0].def < vary[0].def:
+			if own.has(base[0].def) {
+				f(&variation{def: base[0].def, types: 1})
+			}
+			base = base[1:]
+		default:
+			if !vary[0].equal(&base[0]) {
+				f(&vary[0])
+			}
+			vary, base = vary[1:], base[1:]
+		}
+	}
+}
+
+func changesTo(own set, vary, base []variation) (changes []variation) {
+	eachChange(own, vary, base, func(v *variation) { changes = append(changes, *v) })
+	return changes
+}
+
+// changesCost is about what changesTo costs to write, measured in runs.
+func changesCost(own set, vary, base []variation) (cost int) {
+	eachChange(own, vary, base, func(v *variation) { cost += 1 + 4*len(v.refs) })
+	return cost
+}
+
+// change gives the variations of a kernel whose definitions are own: those of
+// its base, changed. It is in out, if that has room.
+func change(own set, base, changes, out []variation) ([]variation, error) {
+	out = out[:0]
+	for i := range changes {
+		v := &changes[i]
+		for len(base) > 0 && base[0].def < v.def {
+			if own.has(base[0].def) {
+				out = append(out, base[0])
+			}
+			base = base[1:]
+		}
+		there := len(base) > 0 && base[0].def == v.def
+		switch {
+		case !own.has(v.def):
+			return nil, damaged("ordinals for definition %d, which it does not have", v.def)
+		case len(v.refs) > 0:
+			out = append(out, *v)
+		case !there:
+			return nil, damaged("no ordinals for definition %d, for which its base has none", v.def)
+		}
+		if there {
+			base = base[1:]
+		}
+	}
+	for i := range base {
+		if own.has(base[i].def) {
+			out = append(out, base[i])
+		}
+	}
+	return out, nil
+}
