@@ -242,24 +242,10 @@ func (p *packing) startOver(why string) ([]*hub.Kernel, error) {
 
 // finish makes the store of the partial one.
 func (p *packing) finish() error {
-	if store.IsFile(p.out) {
-		// What is being added to the store that is replaced would be lost.
-		old, err := store.Append(p.out)
-		switch {
-		case err == nil:
-			defer old.Close()
-		case errors.Is(err, store.ErrLocked):
-			return fmt.Errorf("--out: %w", about(p.out, err))
-		}
-	}
 	if err := p.writer.Compact(p.out); err != nil {
 		return fmt.Errorf("--out: %w", about(p.out, err))
 	}
-	// Removed before the lock is given up: nobody goes on with it.
-	if err := os.Remove(p.partial); err != nil {
-		return err
-	}
-	return p.writer.Close()
+	return p.writer.Discard()
 }
 
 // givenUp says what is left after an error. A partial store without a kernel

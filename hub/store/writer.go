@@ -55,16 +55,13 @@ func newWriter(path string, file *os.File) (*Writer, error) {
 }
 
 func (w *Writer) open() error {
-	if err := lock(w.file); err != nil {
-		return fmt.Errorf("%s: %w", w.path, err)
+	if err := lock(w.path, w.file); err != nil {
+		return err
 	}
+	output.RemoveStale(w.path)
 	info, err := w.file.Stat()
 	if err != nil {
 		return err
-	}
-	// Compact may have put another file in its place before the lock was ours.
-	if now, err := os.Stat(w.path); err != nil || !os.SameFile(info, now) {
-		return fmt.Errorf("%s: %w: it was replaced just now", w.path, ErrLocked)
 	}
 	if info.Size() < headerLen {
 		if err := w.begin(int(info.Size())); err != nil {
@@ -245,18 +242,30 @@ func (e *extended) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // Close gives up what is not committed, and the lock.
-func (w *Writer) Close() error { return w.file.Close() }
+func (w *Writer) Close() error {
+	if err := w.file.Close(); !errors.Is(err, os.ErrClosed) { // by Compact
+		return err
+	}
+	return nil
+}
 
 // Compact writes the store anew as a single layer, to a file whose bytes depend
 // only on the kernels in it: not on the order in which they were added, nor on
-// layers. to takes its name when it is whole and synced; it may be the store
-// itself. What is not committed is not in it.
+// layers. to takes its name when it is whole and synced. What is not committed is
+// not in it.
+//
+// A store that is there is locked meanwhile, the error wraps ErrLocked if another
+// writer has it. It may be the store itself; the writer can only be closed then.
+// On Windows an open file cannot be replaced: a reader of it is an error there.
+// Files aside that a killed Compact has left are removed, by Append as well.
 func (w *Writer) Compact(to string) error {
-	raw, err := w.store.compacted()
-	if err != nil {
-		return fmt.Errorf("%s: %w", w.path, err)
-	}
-	return output.Replace(to, raw)
+	return w.replace(to, func() ([]byte, error) {
+		raw, err := w.store.compacted()
+		if err != nil {
+			err = fmt.Errorf("%s: %w", w.path, err)
+		}
+		return raw, err
+	})
 }
 
 // Compact is Writer.Compact of the store from.

@@ -1,5 +1,5 @@
 // Package output writes files so that a name never has half of them: aside,
-// synced, then renamed. It knows nothing of what is in them.
+// synced, then renamed; and locks them. It knows nothing of what is in them.
 package output
 
 import (
@@ -30,32 +30,6 @@ func File(path string, content []byte) error {
 		}
 		return errors.Join(err, f.Close())
 	})
-}
-
-// Replace is File for what others may be reading or waiting for: a link stays, and what it leads to is replaced; the mode of what is replaced
-// stays; and the name is synced too, so that what is removed afterwards is not all that a power cut leaves.
-func Replace(path string, content []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	mode := 0o666 &^ umask()
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	err := aside(path, func(f *os.File) error {
-		_, err := f.Write(content)
-		return errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	})
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	// Some file systems, and Windows, cannot sync a directory; the rename stands anyway.
-	_ = dir.Sync()
-	return dir.Close()
 }
 
 func direct(path string, content []byte) error {

@@ -103,37 +103,3 @@ func TestFileReplacesLink(t *testing.T) {
 	}
 	only(t, dir, "a", "b", "d")
 }
-
-// Replace writes where a link leads, and keeps the mode of what it replaces.
-func TestReplace(t *testing.T) {
-	dir := t.TempDir()
-	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	if err := Replace(a, []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(a, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Symlink("a", b); err != nil {
-		t.Fatal(err)
-	}
-	if err := Replace(b, []byte("newer")); err != nil {
-		t.Fatal(err)
-	}
-	if target, err := os.Readlink(b); err != nil || target != "a" {
-		t.Errorf("the link leads to %q, %v", target, err)
-	}
-	content, err := os.ReadFile(a)
-	if err != nil || string(content) != "newer" {
-		t.Errorf("a is %q, %v", content, err)
-	}
-	info, err := os.Stat(a)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v, want that of the file before", info.Mode(), err)
-	}
-	missing := filepath.Join(dir, "none", "f")
-	if err := Replace(missing, nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
-		t.Errorf("into no folder: %v", err)
-	}
-	only(t, dir, "a", "b")
-}

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
 
-package store
+package output
 
 import (
 	"errors"
@@ -8,9 +8,12 @@ import (
 	"syscall"
 )
 
-// lock takes the file for a writer, until it is closed; a process that dies
-// gives it up.
-func lock(file *os.File) error {
+// locks says whether Lock tells a file in use from one that is not.
+const locks = true
+
+// Lock takes the file for this process until it is closed. A process that dies
+// gives it up. The error wraps ErrLocked if another one has it.
+func Lock(file *os.File) error {
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
