@@ -9,6 +9,9 @@
 //
 // Listing is cheap: nothing is read before [Kernel.Load]. A worker loads one
 // kernel after another with its own [Reader], whose buffers are reused; memory
-// is bounded by the number of workers and by [MaxBytes]. No temporary files are
-// written, and names in archives are never used as paths.
+// is bounded by the number of workers and by [MaxBytes]. Reading writes no
+// temporary files, and names in archives are never used as paths.
+//
+// [Pack] makes a kernel store of a source on all processors and goes on after an
+// interruption; [Add] adds a source's kernels to one.
 package hub

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -74,6 +72,13 @@ func about(path string, err error) error {
 // 0.6 GB instead of 1.9 GB.
 const fillGCPercent = 50
 
+// saveMemory sets it for the process, unless its user has said otherwise.
+func saveMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(fillGCPercent)
+	}
+}
+
 // fillFlags are those of the commands that put kernels into a store.
 type fillFlags struct {
 	globs                  []string
@@ -95,135 +100,26 @@ func (f *fillFlags) kernels(cmd *cobra.Command, paths []string) (listed, error) 
 	if cmd.Flags().Changed("jobs") && f.jobs < 1 {
 		return listed{}, usagef("--jobs %d: expected at least 1", f.jobs)
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(fillGCPercent)
-	}
 	k := kernelFlags{hubs: paths, globs: f.globs}
 	return k.listFrom("")
 }
 
-// storeFiller takes kernels apart on all processors and adds them to a store
-// in their order. No more of them than there are workers, and a few, are in
-// memory at a time.
-type storeFiller struct {
-	writer *store.Writer
-	jobs   int
-	mark   func(*hub.Kernel) (string, error) // nil: none
-	// added, if set, is called after each kernel that was added.
-	added    func() error
-	progress func(done, total int, kernel string)
+// options are those for the store, with progress shown on bar.
+func (f *fillFlags) options(bar *progress) hub.StoreOptions {
+	return hub.StoreOptions{
+		Jobs: f.jobs, KeepGoing: f.keepGoing,
+		Progress: func(done, total int, k hub.KernelOutcome) { bar.report(done, total, k.Kernel) },
+	}
 }
 
-// waitingKernels is how many kernels may have been taken apart and wait for
-// one before them, beyond those that are being worked on.
-const waitingKernels = 2
-
-// analysed is a kernel that was taken apart.
-type analysed struct {
-	kernel *hub.Kernel
-	types  *store.Types
-	err    error
-}
-
-// fill gives the kernels that failed. The error is ctx's, or one of the store,
-// after which nothing can be added to it any more.
-func (f *storeFiller) fill(ctx context.Context, kernels []*hub.Kernel) ([]btfgen.Failure, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	jobs := f.jobs
-	if jobs <= 0 {
-		jobs = runtime.GOMAXPROCS(0)
+// leftOut are the kernels that are not in the store, as failures. s may be nil.
+func leftOut(s *hub.StoreSummary) []btfgen.Failure {
+	if s == nil {
+		return nil
 	}
-	type job struct {
-		kernel *hub.Kernel
-		result chan<- analysed
-	}
-	work := make(chan job)
-	results := make(chan (<-chan analysed), jobs+waitingKernels-1) // one more is being waited for
-	for range min(jobs, len(kernels)) {
-		go func() {
-			reader := hub.NewReader()
-			for j := range work {
-				types, err := f.analyse(reader, j.kernel)
-				j.result <- analysed{j.kernel, types, err}
-			}
-		}()
-	}
-	go func() {
-		defer close(work)
-		defer close(results)
-		for _, k := range kernels {
-			result := make(chan analysed, 1)
-			select {
-			case results <- result:
-			case <-ctx.Done():
-				return
-			}
-			work <- job{k, result}
-		}
-	}()
-
 	var failures []btfgen.Failure
-	done := 0
-	for result := range results {
-		var a analysed
-		select {
-		case a = <-result:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			return failures, ctx.Err()
-		}
-		err := a.err
-		if err == nil {
-			err = f.writer.Add(a.types)
-		}
-		switch refused := (*store.RefusedError)(nil); {
-		case errors.As(err, &refused):
-			failures = append(failures, btfgen.Failure{Kernel: a.kernel.Name, Err: fmt.Errorf("%s: not stored: %w", a.kernel.Path, refused.Err)})
-		case a.err != nil:
-			failures = append(failures, btfgen.Failure{Kernel: a.kernel.Name, Err: err})
-		case err != nil:
-			return failures, err
-		case f.added != nil:
-			if err := f.added(); err != nil {
-				return failures, err
-			}
-		}
-		done++
-		f.progress(done, len(kernels), a.kernel.Name)
-	}
-	return failures, ctx.Err()
-}
-
-func (f *storeFiller) analyse(reader *hub.Reader, k *hub.Kernel) (*store.Types, error) {
-	if modules := k.Modules(); len(modules) > 0 {
-		return nil, fmt.Errorf("has %s (%s): a store holds a kernel's own types only; use the archive tree for this kernel",
-			counted(len(modules), "module"), modules[0])
-	}
-	mark := ""
-	if f.mark != nil {
-		var err error
-		if mark, err = f.mark(k); err != nil {
-			return nil, err
-		}
-	}
-	types, err := k.Load(reader)
-	if err != nil {
-		return nil, err
-	}
-	taken, err := store.Analyse(k.Name, types.Vmlinux)
-	if err == nil && mark != "" {
-		taken.Mark(mark)
-	}
-	return taken, err
-}
-
-// failuresOf are the problems of a source as failures.
-func failuresOf(problems []hub.Problem) []btfgen.Failure {
-	var failures []btfgen.Failure
-	for _, p := range problems {
-		failures = append(failures, btfgen.Failure{Kernel: p.Kernel, Err: p.Err})
+	for _, k := range s.LeftOut() {
+		failures = append(failures, btfgen.Failure{Kernel: k.Kernel, Err: k.Err})
 	}
 	return failures
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/btfgen/btfgen"
 	"github.com/btfgen/btfgen/hub"
-	"github.com/btfgen/btfgen/hub/store"
 )
 
 func newHubAdd() *cobra.Command {
@@ -44,56 +43,48 @@ func (f *fillFlags) add(cmd *cobra.Command, path string, paths []string) error {
 	if err != nil {
 		return err
 	}
-	writer, err := store.Append(path)
-	if err != nil {
-		return noStore(path, err)
-	}
-	defer writer.Close()
+	saveMemory()
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 	start := time.Now()
-
-	there := make(map[string]bool)
-	for _, k := range writer.Kernels() {
-		there[k.Path] = true
-	}
-	todo := slices.DeleteFunc(slices.Clone(kernels.kernels), func(k *hub.Kernel) bool { return there[k.Name] })
 	stderr := cmd.ErrOrStderr()
-	bar := newProgress(stderr, len(todo), f.quiet)
-	added := make(map[string]bool, len(todo))
-	for _, k := range todo {
-		added[k.Name] = true
-	}
-	filler := storeFiller{writer: writer, jobs: f.jobs, progress: bar.report}
-	failures, err := filler.fill(ctx, todo)
+	bar := newProgress(stderr, len(kernels.kernels), f.quiet)
+	summary, err := hub.Add(ctx, path, kernels, f.options(bar))
 	bar.finish()
-	failures = append(failuresOf(kernels.problems), failures...)
+	if summary == nil {
+		return noStore(path, err)
+	}
+	failures := leftOut(summary)
 	printLeftOut(stderr, &btfgen.Summary{Failures: failures}, f.quiet)
+	left := (*hub.LeftOutError)(nil)
 	switch {
+	case err == nil:
+		return f.reportAdded(cmd, path, summary, time.Since(start))
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted: nothing is added")
-	case err != nil:
-		return about(path, err)
-	case len(failures) > 0 && !f.keepGoing:
-		return fmt.Errorf("%s, named above: nothing is added (--keep-going leaves them out)", counted(len(failures), "failure"))
-	}
-	if err := writer.Commit(); err != nil {
+	case errors.As(err, &left):
+		return fmt.Errorf("%s, named above: nothing is added (--keep-going leaves them out)", counted(len(left.Kernels), "failure"))
+	case summary.Done == 0:
 		return fmt.Errorf("%w: nothing is added", about(path, err))
 	}
-	if err := writer.Close(); err != nil {
-		return about(path, err)
-	}
-	return f.reportAdded(cmd, path, added, len(kernels.kernels)-len(todo), failures, time.Since(start))
+	return about(path, err)
 }
 
 // reportAdded reads back what a store has got.
-func (f *fillFlags) reportAdded(cmd *cobra.Command, path string, added map[string]bool, there int, failures []btfgen.Failure, took time.Duration) error {
+func (f *fillFlags) reportAdded(cmd *cobra.Command, path string, summary *hub.StoreSummary, took time.Duration) error {
 	s, err := openStore(path)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	report := newStoreReport(path, s, failures)
+	added := make(map[string]bool)
+	for _, k := range summary.Kernels {
+		if k.Outcome == hub.Added {
+			added[k.Kernel] = true
+		}
+	}
+	there := summary.Count(hub.AlreadyThere)
+	report := newStoreReport(path, s, leftOut(summary))
 	report.Kernels = slices.DeleteFunc(report.Kernels, func(k storedReport) bool { return !added[k.Kernel] })
 	report.Series = seriesOf(report.Kernels)
 	report.AlreadyThere = &there

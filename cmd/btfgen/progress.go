@@ -39,10 +39,11 @@ func newProgress(stderr io.Writer, total int, quiet bool) *progress {
 	return p
 }
 
-func (p *progress) report(done, _ int, kernel string) {
+func (p *progress) report(done, total int, kernel string) {
 	if p.bar == nil {
 		return
 	}
+	p.bar.SetTotal(int64(total), false) // less than at first, if a store has some already
 	p.kernel.Store(&kernel)
 	p.bar.SetCurrent(int64(done))
 }

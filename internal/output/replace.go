@@ -66,7 +66,6 @@ func replace(path string, content []byte, mode os.FileMode, held *os.File) error
 			err = renameClosed(f, path, held)
 		} else if err = os.Rename(f.Name(), path); err == nil && held != nil {
 			err = held.Close()
-			held = nil
 		}
 	}
 	if e := f.Close(); e != nil && !errors.Is(e, os.ErrClosed) {
