@@ -10,7 +10,7 @@ import (
 	"github.com/btfgen/btfgen/hub"
 )
 
-// A store of one kernel of an archive tree, to which the others are added later.
+// A store of one kernel of an archive tree, to which others are added later.
 func ExamplePack() {
 	dir, err := os.MkdirTemp("", "stores")
 	if err != nil {
@@ -19,19 +19,23 @@ func ExamplePack() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "kernels.store")
 
-	kernels, err := hub.Open("../kernels")
+	archive, err := hub.Open("../testdata/conformance")
 	if err != nil {
 		log.Fatal(err)
 	}
-	arm, err := hub.NewFilter([]string{"*/arm64/*"})
+	one, err := hub.NewFilter([]string{"fields.target.bpfel"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	more, err := hub.NewFilter([]string{"fields.target.*", "widths.target.*"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	if _, err := hub.Pack(ctx, path, hub.Filtered(kernels, arm), hub.StoreOptions{}); err != nil {
+	if _, err := hub.Pack(ctx, path, hub.Filtered(archive, one), hub.StoreOptions{}); err != nil {
 		log.Fatal(err)
 	}
-	summary, err := hub.Add(ctx, path, kernels, hub.StoreOptions{
+	summary, err := hub.Add(ctx, path, hub.Filtered(archive, more), hub.StoreOptions{
 		KeepGoing: true,
 		Progress:  func(done, total int, k hub.KernelOutcome) { fmt.Printf("%d/%d %s\n", done, total, k.Kernel) },
 	})
@@ -42,9 +46,11 @@ func ExamplePack() {
 		fmt.Printf("%s: %v\n", k.Kernel, k.Outcome)
 	}
 	// Output:
-	// 1/2 debian/11/x86_64/5.10.0-32-cloud-amd64
-	// 2/2 debian/12/s390x/6.12.95+deb12-s390x
-	// kylin/V10/arm64/4.19.90-52.22.v2207.ky10.aarch64: already there
-	// debian/11/x86_64/5.10.0-32-cloud-amd64: added
-	// debian/12/s390x/6.12.95+deb12-s390x: added
+	// 1/3 fields.target.bpfeb
+	// 2/3 widths.target.bpfeb
+	// 3/3 widths.target.bpfel
+	// fields.target.bpfel: already there
+	// fields.target.bpfeb: added
+	// widths.target.bpfeb: added
+	// widths.target.bpfel: added
 }
