@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -86,6 +87,13 @@ func openFile(path string, file *os.File) (*Store, error) {
 	return s, nil
 }
 
+// OpenBytes opens a store that is in memory, such as one built into a program,
+// and reads its directories. The store keeps raw, which must not change. Errors
+// have name where those of Open have the file's.
+func OpenBytes(name string, raw []byte) (*Store, error) {
+	return read(name, bytes.NewReader(raw), int64(len(raw)))
+}
+
 // read opens a store of size bytes, named in errors.
 func read(name string, in io.ReaderAt, size int64) (*Store, error) {
 	s := &Store{name: name, in: in}
@@ -96,7 +104,7 @@ func read(name string, in io.ReaderAt, size int64) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the file.
+// Close closes the file, if there is one.
 func (s *Store) Close() error {
 	if s.file == nil {
 		return nil

@@ -489,3 +489,31 @@ func TestRefused(t *testing.T) {
 		})
 	}
 }
+
+// A store in memory is the same as in a file, its errors have the name that it was given.
+func TestOpenBytes(t *testing.T) {
+	path := storeOf(t, series(t, 3))
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenBytes("in memory", raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := open(t, path)
+	if got, want := s.Kernels(), of.Kernels(); !slices.Equal(got, want) || len(got) != 3 {
+		t.Fatalf("kernels %v, in the file %v", got, want)
+	}
+	for _, k := range s.Kernels() {
+		if !bytes.Equal(get(t, s, k.Path), get(t, of, k.Path)) {
+			t.Errorf("%s: not what the file has", k.Path)
+		}
+	}
+	if err := errors.Join(s.Verify(nil), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := OpenBytes("in memory", raw[:len(raw)-8]); !errors.Is(err, ErrFormat) || !strings.HasPrefix(err.Error(), "in memory: ") {
+		t.Errorf("a store that is cut off: %v", err)
+	}
+}
