@@ -10,15 +10,20 @@ import (
 	"github.com/btfgen/btfgen"
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/kernels"
 )
 
-// One minimal BTF for every kernel of an archive.
+// One minimal BTF for every kernel of a set.
 func Example() {
 	gen, err := btfgen.Open("testdata/example/execsnoop.bpfel.o", "testdata/example/execsnoop.bpfeb.o")
 	if err != nil {
 		log.Fatal(err)
 	}
-	kernels, err := hub.Open("kernels")
+	builtIn, err := kernels.Source() // or hub.Open("btfhub-archive")
+	if err != nil {
+		log.Fatal(err)
+	}
+	debian, err := hub.NewFilter([]string{"debian/11/x86_64/*", "debian/12/s390x/*"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +36,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	summary, err := gen.Generate(context.Background(), kernels, btfgen.Options{}, tree.Add)
+	summary, err := gen.Generate(context.Background(), hub.Filtered(builtIn, debian), btfgen.Options{}, tree.Add)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,10 +54,12 @@ func Example() {
 		fmt.Println(filepath.ToSlash(rel))
 	}
 	// Output:
-	// 3 kernels, 0 failures
+	// 5 kernels, 0 failures
+	// debian/11/x86_64/5.10.0-30-amd64.btf
+	// debian/11/x86_64/5.10.0-32-amd64.btf
 	// debian/11/x86_64/5.10.0-32-cloud-amd64.btf
+	// debian/11/x86_64/5.10.0-32-rt-amd64.btf
 	// debian/12/s390x/6.12.95+deb12-s390x.btf
-	// kylin/V10/arm64/4.19.90-52.22.v2207.ky10.aarch64.btf
 }
 
 // One kernel whose BTF is in memory, as read from /sys/kernel/btf/vmlinux.
@@ -78,19 +85,15 @@ func ExampleGenerator_Minimize() {
 	// STRUCT task_struct has 9 members left
 }
 
-// vmlinux is the BTF of a kernel that the repository holds.
+// vmlinux is the BTF of a built-in kernel.
 func vmlinux() []byte {
-	source, err := hub.Open("kernels/debian/11/x86_64/5.10.0-32-cloud-amd64.btf.tar.xz")
+	store, err := kernels.Store()
 	if err != nil {
 		log.Fatal(err)
 	}
-	kernels, _, err := source.Kernels()
+	raw, err := store.Get("debian/11/x86_64/5.10.0-32-cloud-amd64", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	types, err := kernels[0].Load(hub.NewReader())
-	if err != nil {
-		log.Fatal(err)
-	}
-	return types.Vmlinux
+	return raw
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/btfgen/btfgen"
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -37,16 +38,6 @@ func source(t *testing.T, path string) hub.Source {
 	return s
 }
 
-// tree copies the repository's kernels, in which a test may then do damage.
-func tree(t *testing.T) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "hub")
-	if err := os.CopyFS(dir, os.DirFS(need.Repository(t, "kernels"))); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func run(t *testing.T, g *btfgen.Generator, s hub.Source, opt btfgen.Options) (map[string][]byte, []string, *btfgen.Summary) {
 	t.Helper()
 	files := make(map[string][]byte)
@@ -63,7 +54,7 @@ func run(t *testing.T, g *btfgen.Generator, s hub.Source, opt btfgen.Options) (m
 }
 
 func TestSameBytesWhateverTheJobs(t *testing.T) {
-	g, s := generator(t, "execsnoop.bpfel.o", "execsnoop.bpfeb.o"), source(t, need.Kernels(t))
+	g, s := generator(t, "execsnoop.bpfel.o", "execsnoop.bpfeb.o"), source(t, kernelsample.Hub(t))
 	one, order, sum := run(t, g, s, btfgen.Options{Jobs: 1})
 	many, manyOrder, _ := run(t, g, s, btfgen.Options{Jobs: 4})
 	if len(one) < 3 || sum.Generated != len(one) || len(sum.Failures) != 0 {
@@ -80,7 +71,7 @@ func TestSameBytesWhateverTheJobs(t *testing.T) {
 }
 
 func TestByteOrders(t *testing.T) {
-	s := source(t, need.Repository(t, "kernels"))
+	s := source(t, kernelsample.Tree(t))
 	const big = "debian/12/s390x/6.12.95+deb12-s390x"
 	files, _, sum := run(t, generator(t, "execsnoop.bpfel.o"), s, btfgen.Options{})
 	if len(sum.NotApplicable) != 1 || sum.NotApplicable[0] != big || files[big] != nil || len(files) != 2 {
@@ -100,8 +91,8 @@ func TestByteOrders(t *testing.T) {
 }
 
 func TestDamagedKernelIsSkippedAndNamed(t *testing.T) {
-	dir := tree(t)
-	bad := filepath.Join(dir, "debian", "11", "x86_64", "5.10.0-32-cloud-amd64.btf.tar.xz")
+	dir := kernelsample.Tree(t)
+	bad := filepath.Join(dir, "debian", "11", "x86_64", "5.10.0-32-cloud-amd64.btf")
 	raw, err := os.ReadFile(bad)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +116,7 @@ func TestSinkErrorIsTheKernelsFailure(t *testing.T) {
 	full := errors.New("no space left")
 	n := 0
 	g := generator(t, "execsnoop.bpfel.o", "execsnoop.bpfeb.o")
-	sum, err := g.Generate(context.Background(), source(t, need.Repository(t, "kernels")), btfgen.Options{}, func(*btfgen.Result) error {
+	sum, err := g.Generate(context.Background(), source(t, kernelsample.Tree(t)), btfgen.Options{}, func(*btfgen.Result) error {
 		if n++; n == 1 {
 			return full
 		}
@@ -147,7 +138,7 @@ func TestSinkErrorIsTheKernelsFailure(t *testing.T) {
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := generator(t, "execsnoop.bpfel.o", "execsnoop.bpfeb.o")
-	sum, err := g.Generate(ctx, source(t, need.Repository(t, "kernels")), btfgen.Options{Jobs: 1}, func(*btfgen.Result) error {
+	sum, err := g.Generate(ctx, source(t, kernelsample.Tree(t)), btfgen.Options{Jobs: 1}, func(*btfgen.Result) error {
 		cancel()
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/core"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/minimize"
 )
@@ -15,7 +16,7 @@ import (
 // the example's little-endian build are for.
 func benchKernel(tb testing.TB, plan *core.Plan) []byte {
 	tb.Helper()
-	source, err := hub.Open(need.Kernels(tb))
+	source, err := hub.Open(kernelsample.Hub(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

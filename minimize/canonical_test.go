@@ -12,7 +12,7 @@ import (
 	"github.com/btfgen/btfgen/core"
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/conformance/randbtf"
-	"github.com/btfgen/btfgen/internal/need"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 )
 
 // shuffled is a BTF with its types in a random order; duplicates is how many
@@ -46,7 +46,7 @@ func shuffled(t testing.TB, raw []byte, seed uint64, duplicates int) []byte {
 // realKernel is the first little-endian kernel there is.
 func realKernel(t testing.TB) []byte {
 	t.Helper()
-	source, err := hub.Open(need.Kernels(t))
+	source, err := hub.Open(kernelsample.Hub(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -63,18 +65,38 @@ func btfgenCommand(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 // manyKernels is a tree with n names for one packed kernel, work for a while.
 func manyKernels(t *testing.T, n int) string {
 	t.Helper()
-	kernel := need.Repository(t, "kernels", "debian", "11", "x86_64", "5.10.0-32-cloud-amd64.btf.tar.xz")
 	dir := t.TempDir()
+	kernel := filepath.Join(dir, "packed")
+	if err := os.WriteFile(kernel, packedKernel(t), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	at := filepath.Join(dir, "debian", "11", "x86_64")
 	if err := os.MkdirAll(at, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
-		if err := os.Symlink(kernel, filepath.Join(at, fmt.Sprintf("%04d.btf.tar.xz", i))); err != nil {
+		if err := os.Symlink(kernel, filepath.Join(at, fmt.Sprintf("%04d.btf.gz", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return dir
+}
+
+func packedKernel(t *testing.T) []byte {
+	t.Helper()
+	raw, err := kernelsample.Load(kernelsample.Debian11)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
 }
 
 func example(t *testing.T) string {
@@ -152,7 +174,7 @@ func mountTmpfs(t *testing.T, dir string, size int) {
 func TestFullDisk(t *testing.T) {
 	out := t.TempDir()
 	mountTmpfs(t, out, os.Getpagesize())
-	hub := need.Repository(t, "kernels")
+	hub := kernelsample.Tree(t)
 	cmd, stderr := btfgenCommand(t, "generate", "--hub", hub, "--kernel", "*/x86_64/*", "--kernel", "*/arm64/*", "--out", out, example(t))
 	_ = cmd.Run()
 	if code := cmd.ProcessState.ExitCode(); code != 1 {
@@ -179,11 +201,11 @@ func TestReadOnly(t *testing.T) {
 	} else if err := os.Chmod(out, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	hub := need.Repository(t, "kernels")
+	hub := kernelsample.Tree(t)
 	for _, args := range [][]string{
 		{"generate", "--hub", hub, "--kernel", "kylin/*", "--out", out, example(t)},
 		{"generate", "--hub", hub, "--kernel", "kylin/*", "--out", filepath.Join(out, "new"), example(t)},
-		{"min_core_btf", filepath.Join(hub, "debian", "11", "x86_64", "5.10.0-32-cloud-amd64.btf.tar.xz"), filepath.Join(out, "min.btf"), example(t)},
+		{"min_core_btf", filepath.Join(hub, "debian", "11", "x86_64", "5.10.0-32-cloud-amd64.btf"), filepath.Join(out, "min.btf"), example(t)},
 		{"man", "--dir", out},
 	} {
 		cmd, stderr := btfgenCommand(t, args...)

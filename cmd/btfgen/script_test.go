@@ -3,10 +3,13 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -18,7 +21,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/ulikunitz/xz"
 
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -27,13 +32,14 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the scripts in testdata/script. Beside testscript's own they
-// have the commands below, and the variables KERNELS (the repository's three
-// real kernels), EXAMPLE and CONFORMANCE (folders with eBPF objects).
+// have the commands below, and the variables KERNELS (a tree of three real
+// kernels), EXAMPLE and CONFORMANCE (folders with eBPF objects).
 func TestScript(t *testing.T) {
+	kernels := kernelsample.Tree(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("KERNELS", need.Repository(t, "kernels"))
+			e.Setenv("KERNELS", kernels)
 			e.Setenv("EXAMPLE", need.Repository(t, "testdata", "example"))
 			e.Setenv("CONFORMANCE", need.Repository(t, "testdata", "conformance"))
 			return nil
@@ -44,6 +50,7 @@ func TestScript(t *testing.T) {
 			"jsonkeys": jsonKeys,
 			"cutoff":   cutOff,
 			"bytes":    writeBytes,
+			"tarxz":    tarXZ,
 			"sametree": sameTree,
 			"intact":   intact,
 		},
@@ -155,6 +162,24 @@ func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
 	content, err := hex.DecodeString(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), content, 0o666))
+}
+
+// tarxz FILE ARCHIVE: packs a file into a .tar.xz of its own.
+func tarXZ(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tarxz FILE ARCHIVE")
+	}
+	content := ts.ReadFile(args[0])
+	var packed bytes.Buffer
+	x, err := xz.NewWriter(&packed)
+	ts.Check(err)
+	w := tar.NewWriter(x)
+	ts.Check(w.WriteHeader(&tar.Header{Name: filepath.Base(args[0]), Mode: 0o644, Size: int64(len(content))}))
+	_, err = io.WriteString(w, content)
+	ts.Check(err)
+	ts.Check(w.Close())
+	ts.Check(x.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), packed.Bytes(), 0o666))
 }
 
 // contents is what is below a folder: files by content, links by target.

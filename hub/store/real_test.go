@@ -11,6 +11,7 @@ import (
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/hub/store"
 	"github.com/btfgen/btfgen/internal/kernelseries"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -60,11 +61,11 @@ func pack(t testing.TB, path string, kernels []*hub.Kernel) {
 	}
 }
 
-// The repository's kernels come back as the same types, by the hashes of
-// store_test.go, one of them big-endian.
-func TestRepositoryKernels(t *testing.T) {
+// Real kernels come back as the same types, by the hashes of store_test.go, one of
+// them big-endian.
+func TestRealKernels(t *testing.T) {
 	need.Long(t)
-	kernels := kernelsOf(t, need.Repository(t, "kernels"))
+	kernels := kernelsOf(t, kernelsample.Tree(t))
 	path := filepath.Join(t.TempDir(), "store")
 	pack(t, path, kernels)
 	s, err := store.Open(path)
@@ -220,11 +221,11 @@ func addedBy(t testing.TB, path string, types *store.Types) int64 {
 }
 
 // BenchmarkAnalyse, BenchmarkOpen and BenchmarkGet take the largest of the
-// repository's kernels.
+// few real kernels.
 func benchmarked(b *testing.B) (k *hub.Kernel, raw []byte) {
 	b.Helper()
 	r := hub.NewReader()
-	for _, c := range kernelsOf(b, need.Repository(b, "kernels")) {
+	for _, c := range kernelsOf(b, kernelsample.Tree(b)) {
 		types, err := c.Load(r)
 		if err != nil {
 			b.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/btfgen/btfgen"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -275,10 +276,10 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestProgramsWithoutBTF runs both programs with the kernels of this repository inside, which the running one is not among.
+// TestProgramsWithoutBTF runs both programs with some of the built-in kernels inside, which the running one is not among.
 func TestProgramsWithoutBTF(t *testing.T) {
 	release, _ := machine(t)
-	hub := need.Repository(t, "kernels")
+	hub := kernelsample.Tree(t)
 	if found, err := filepath.Glob(filepath.Join(hub, "*", "*", "*", release+".btf*")); err != nil || len(found) > 0 {
 		need.Missing(t, "a kernel that is not among %v (%v)", found, err)
 	}
@@ -313,7 +314,7 @@ func TestProgramsWithoutBTF(t *testing.T) {
 // TestUsage holds the programs to the same words.
 func TestUsage(t *testing.T) {
 	machine(t)
-	p := build(t, need.Repository(t, "kernels"))
+	p := build(t, kernelsample.Tree(t))
 	help := map[string]string{}
 	for name, path := range p {
 		lines, said, code := start(t, path, nil, "-help").rest(t)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -53,9 +54,9 @@ func made(t testing.TB, from []Base, n int, seed uint64) []Kernel {
 	return list
 }
 
-// TestMake makes kernels of the repository's, big-endian ones too: valid BTF, each kernel once, the same from the same seed.
+// TestMake makes kernels of the few real ones, big-endian ones too: valid BTF, each kernel once, the same from the same seed.
 func TestMake(t *testing.T) {
-	from := bases(t, need.Repository(t, "kernels"))
+	from := bases(t, kernelsample.Tree(t))
 	const n = 6
 	orders, paths := map[string]bool{}, map[string]bool{}
 	for _, b := range from { // whichever comes first in a series
@@ -92,7 +93,7 @@ func TestMake(t *testing.T) {
 
 // TestRates compares what is new between kernels with what was measured on real ones (rates.go).
 func TestRates(t *testing.T) {
-	raw, err := bases(t, need.Repository(t, "kernels"))[0].Load()
+	raw, err := bases(t, kernelsample.Tree(t))[0].Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +267,7 @@ func newIn(a, b map[uint64]btf.Kind) (fresh, absent, functions int) {
 
 // BenchmarkMake is the time of one kernel of a long series.
 func BenchmarkMake(b *testing.B) {
-	from := bases(b, need.Kernels(b))
+	from := bases(b, kernelsample.Hub(b))
 	b.ReportAllocs()
 	start := time.Now()
 	bytes := 0

@@ -57,8 +57,8 @@ func Root(t testing.TB) {
 	}
 }
 
-// Hub returns the absolute path of the large set of kernels that BTFGEN_HUB names. A test that can do with the few
-// kernels of the repository asks for Kernels instead. A BTFGEN_HUB that is no folder always fails the test.
+// Hub returns the absolute path of the large set of kernels that BTFGEN_HUB names. A test that can do with a few
+// kernels asks for kernelsample.Hub instead. A BTFGEN_HUB that is no folder always fails the test.
 func Hub(t testing.TB) string {
 	t.Helper()
 	dir, ok := hubFromEnv(t)
@@ -68,14 +68,11 @@ func Hub(t testing.TB) string {
 	return dir
 }
 
-// Kernels returns the absolute path of a set of kernels that is always there: the one that BTFGEN_HUB names or,
-// where it is unset, the repository's kernels folder.
-func Kernels(t testing.TB) string {
+// HubIfAny returns what Hub does, and whether BTFGEN_HUB is set: for tests that can do with a few kernels, and take all
+// that there are.
+func HubIfAny(t testing.TB) (string, bool) {
 	t.Helper()
-	if dir, ok := hubFromEnv(t); ok {
-		return dir
-	}
-	return Repository(t, "kernels")
+	return hubFromEnv(t)
 }
 
 // Repository returns the absolute path of a file or folder of this repository, named by slash-separated elements below its top.

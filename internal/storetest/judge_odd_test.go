@@ -127,7 +127,7 @@ func TestStoreKeepsOddGraphs(t *testing.T) {
 // which the second half refers to the first.
 func TestStoreKeepsCopies(t *testing.T) {
 	need.Asked(t, "BTFGEN_STORE", "store")
-	kernel := repositoryKernel(t)
+	kernel := realKernel(t)
 	for _, apart := range []bool{true, false} {
 		raw := twice(t, kernel, apart)
 		g := storeOne(t, raw, false)

@@ -17,6 +17,7 @@ import (
 	"github.com/btfgen/btfgen/core"
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/hub/store"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/internal/packaged"
 )
@@ -144,7 +145,7 @@ func allPlans(t *testing.T) map[binary.ByteOrder]*core.Plan {
 func TestForeignReadersSeeDamage(t *testing.T) {
 	need.Asked(t, "BTFGEN_STORE", "store")
 	tools := foreignReaders{bpftool: need.Tool(t, "bpftool"), pahole: need.Tool(t, "pahole"), scratch: t.TempDir()}
-	raw := repositoryKernel(t)
+	raw := realKernel(t)
 	b := decoded(t, raw)
 	types := identity(b)
 	slices.Reverse(types)
@@ -161,7 +162,7 @@ func TestForeignReadersSeeDamage(t *testing.T) {
 // and the compacted stores are the same, whatever the order was.
 func TestLayersAndCompaction(t *testing.T) {
 	need.Asked(t, "BTFGEN_STORE", "store")
-	kernels := repositoryKernels(t)
+	kernels := fewKernels(t)
 	dir := t.TempDir()
 	one, several := filepath.Join(dir, "one"), filepath.Join(dir, "several")
 	pack(t, one, kernels)
@@ -226,9 +227,10 @@ func hubKernels(t *testing.T) []*hub.Kernel {
 	return kernels
 }
 
-func repositoryKernels(t *testing.T) []*hub.Kernel {
+// fewKernels lists kernels that are always there.
+func fewKernels(t *testing.T) []*hub.Kernel {
 	t.Helper()
-	return kernelsOf(t, need.Repository(t, "kernels"))
+	return kernelsOf(t, kernelsample.Tree(t))
 }
 
 func kernelsOf(t testing.TB, dir string) []*hub.Kernel {

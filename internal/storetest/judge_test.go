@@ -11,8 +11,8 @@ import (
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/core"
-	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/btfsample"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 )
 
@@ -26,26 +26,14 @@ const (
 	kindDatasec   = 15
 )
 
-// repositoryKernel is a kernel that is always there, with variables: the repository's of Debian 12.
-func repositoryKernel(t *testing.T) []byte {
+// realKernel is a kernel that is always there, with variables: the built-in one of Debian 12.
+func realKernel(t *testing.T) []byte {
 	t.Helper()
-	source, err := hub.Open(need.Repository(t, "kernels"))
+	raw, err := kernelsample.Load(kernelsample.Debian12)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernels, _, err := source.Kernels()
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(kernels, func(k *hub.Kernel) bool { return strings.HasPrefix(k.Name, "debian/12/") })
-	if i < 0 {
-		t.Fatal("the repository's kernels: none of debian/12")
-	}
-	types, err := kernels[i].Load(hub.NewReader())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return types.Vmlinux
+	return raw
 }
 
 // testObjects are the objects of this repository in a byte order.
@@ -131,7 +119,7 @@ func decoded(t testing.TB, raw []byte) *blob {
 
 // TestJudgePasses gives the judge what is the same: other ids in any order, and the strings at other places.
 func TestJudgePasses(t *testing.T) {
-	raw := repositoryKernel(t)
+	raw := realKernel(t)
 	b := decoded(t, raw)
 	types := identity(b)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(types), func(i, j int) { types[i], types[j] = types[j], types[i] })
@@ -308,7 +296,7 @@ var graphDamages = []struct {
 
 // TestJudgeSeesDamage shows that the judge can fail.
 func TestJudgeSeesDamage(t *testing.T) {
-	raw := repositoryKernel(t)
+	raw := realKernel(t)
 	for _, d := range graphDamages {
 		t.Run(d.name, func(t *testing.T) {
 			b := decoded(t, raw)
@@ -417,7 +405,7 @@ func TestJudgeSeesEachWord(t *testing.T) {
 
 // TestJudgeSeesOutcomes damages what relocations look at, and has the graphs taken for the same.
 func TestJudgeSeesOutcomes(t *testing.T) {
-	raw := repositoryKernel(t)
+	raw := realKernel(t)
 	relocations := NewRelocations(planOf(t, testObjects(t, orderOf(raw))))
 	g, err := CompareGraphs(raw, raw)
 	if err != nil || len(g.Differences) > 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/bundle"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
 	"github.com/btfgen/btfgen/internal/vmtest/machine"
@@ -89,7 +90,7 @@ func newLab(t *testing.T) *lab {
 	for _, tool := range []string{"apt-get", "dpkg-deb", "tar", "make", "cc", "clang-19", "llvm-strip-19"} {
 		need.Tool(t, tool)
 	}
-	source := need.Kernels(t)
+	source := kernelsample.Hub(t)
 	for _, goarch := range []string{"amd64", "386"} {
 		l.init[goarch] = l.goBuild(goarch, "guest")
 	}
