@@ -17,7 +17,7 @@ CONCURRENT := . ./hub/... ./minimize/... ./cmd/...
 # os/arch pairs that have to build; s390x is the big-endian one.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 linux/s390x darwin/arm64 windows/amd64
 
-# The large set of real kernels. Where there is none, tests use what the repository holds.
+# The large set of real kernels. Where there is none, tests use some of the built-in ones.
 ifeq ($(BTFGEN_HUB),)
 BTFGEN_HUB := $(realpath $(wildcard ../shared/hub))
 endif
@@ -28,7 +28,8 @@ endif
 OBJECT_MAKEFILES = $(shell find . -path './$(BIN)' -prune -o -path '*/testdata/*' -name Makefile -print | sort)
 
 # The kernels whose BTF the examples have inside.
-HUB     ?= $(or $(BTFGEN_HUB),kernels)
+# Without one, those that btfgen has.
+HUB     ?= $(BTFGEN_HUB)
 EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
 STRIP    = $(subst clang,llvm-strip,$(CLANG))
 
@@ -50,14 +51,14 @@ build: ## build bin/btfgen
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/btfgen ./cmd/btfgen
 
 .PHONY: demo
-demo: ## the main job on the example object and the kernels in kernels/
+demo: ## the main job on the example object and the built-in kernels
 	rm -rf $(BIN)/demo
-	go run ./cmd/btfgen generate --hub kernels --out $(BIN)/demo testdata/example/*.o
+	go run ./cmd/btfgen generate --out $(BIN)/demo testdata/example/*.o
 	@find $(BIN)/demo -type f -exec ls -l {} +
 
 .PHONY: examples
-examples: build ## build the example programs, with the BTF of all kernels of HUB inside (default: BTFGEN_HUB, else kernels/)
-	$(BIN)/btfgen bundle --hub $(HUB) --out $(EXAMPLE)-go.bundle $(wildcard examples/opensnoop-go/bpf/*.o)
+examples: build ## build the example programs, with the BTF of all kernels of HUB inside (default: BTFGEN_HUB, else the built-in ones)
+	$(BIN)/btfgen bundle $(if $(HUB),--hub $(HUB)) --out $(EXAMPLE)-go.bundle $(wildcard examples/opensnoop-go/bpf/*.o)
 	$(MAKE) -C examples/opensnoop-go OUT=$(EXAMPLE)-go BUNDLE=$(EXAMPLE)-go.bundle
 	$(MAKE) -C examples/opensnoop-c OUT=$(EXAMPLE)-c HUB=$(abspath $(HUB)) BTFGEN=$(CURDIR)/$(BIN)/btfgen CLANG=$(CLANG) STRIP=$(STRIP)
 
@@ -94,7 +95,7 @@ creader: ## the C reader of bundles beside the Go one: compilers, sanitizers, va
 
 .PHONY: store
 store: ## kernel stores: judged by other code, killed, on full disks, with several writers (root)
-	BTFGEN_STORE=1 go test -count=1 -v -timeout 30m ./hub/store ./internal/storetest ./internal/kernelseries
+	BTFGEN_STORE=1 go test -count=1 -v -timeout 30m ./hub/store ./kernels ./internal/storetest ./internal/kernelseries
 
 .PHONY: store-series
 store-series: ## what a store of made-up kernels comes to (BTFGEN_STORE_KERNELS, default 200); not part of "make test"
@@ -170,6 +171,13 @@ objects: ## rebuild the committed eBPF objects, those of the tests and of the ex
 		$(MAKE) --no-print-directory --always-make -C $$(dirname $$makefile) CLANG=$(CLANG); \
 	done
 	$(MAKE) --no-print-directory --always-make -C examples/opensnoop-go objects CLANG=$(CLANG) STRIP=$(STRIP)
+
+# The program that makes the file has it built in: an older one, or none at all, will do.
+.PHONY: kernels
+kernels: ## make the built-in kernels, kernels/kernels.store, of HUB's, an archive tree (default: BTFGEN_HUB)
+	@test -n "$(HUB)" || { echo "make kernels HUB=/path/of/an/archive/tree"; exit 1; }
+	@test -e kernels/kernels.store || touch kernels/kernels.store
+	go run ./cmd/btfgen hub pack --quiet --out kernels/kernels.store $(HUB)
 
 # Only what is committed can be compared, so new files count as a difference too.
 GENERATED = $(dir $(OBJECT_MAKEFILES)) examples/opensnoop-go/bpf

@@ -29,14 +29,14 @@ var bundleFormats = []string{"bundle", "bcc-tar", "c-header"}
 func newBundle() *cobra.Command {
 	var f bundleFlags
 	cmd := &cobra.Command{
-		Use:   "bundle --out FILE {--hub PATH OBJECT... | --from PATH} [flags]",
+		Use:   "bundle --out FILE {[--hub PATH] OBJECT... | --from PATH} [flags]",
 		Short: "Make one file of all minimal BTFs, to build into a program",
 		Long: `Make a bundle: the minimal BTF of every kernel in one small file, for a program to
 have built in and to choose from at start-up. The packages bundle (Go) and
 include/btfgen/bundle.h (C) read it; docs/using-a-bundle.md shows how.
 
-The minimal BTFs are made of OBJECTs and kernels, as "btfgen generate" does, or
-are there already: --from is an archive tree of them, or such a tree as a tar
+The minimal BTFs are made of OBJECTs and kernels, as "btfgen generate" does
+(without --hub: of the built-in kernels), or are there already: --from is an archive tree of them, or such a tree as a tar
 file (packed or not), whatever tool made them.
 
 The formats: bundle; c-header, the same as an array for C; bcc-tar, the
@@ -44,7 +44,8 @@ min_core_btfs.tar.gz that libbpf-tools have built in.
 
 If a kernel fails, nothing is written: a program would miss it when it is too
 late. --keep-going leaves such kernels out.`,
-		Example: `  btfgen bundle --hub btfhub-archive --out btf.bundle opensnoop.bpf.o
+		Example: `  btfgen bundle --out btf.bundle opensnoop.bpf.o
+  btfgen bundle --hub btfhub-archive --out btf.bundle opensnoop.bpf.o
   btfgen bundle --hub btfhub-archive --format c-header --out btf_bundle.h opensnoop.bpf.o
   btfgen bundle --from min_core_btfs.tar.gz --out btf.bundle
   btfgen bundle list btf.bundle
@@ -184,6 +185,9 @@ func (f *bundleFlags) generate(ctx context.Context, cmd *cobra.Command, paths []
 	if err != nil {
 		return nil, err
 	}
+	if !f.quiet {
+		printUsed(cmd.ErrOrStderr(), kernels)
+	}
 	bar := newProgress(cmd.ErrOrStderr(), len(kernels.kernels), f.quiet)
 	defer bar.finish()
 	options := btfgen.Options{Jobs: f.jobs, Progress: bar.report}
@@ -208,7 +212,7 @@ func (f *bundleFlags) pack(ctx context.Context, b *bundle.Builder) (*btfgen.Summ
 	if err != nil {
 		return nil, fmt.Errorf("--from: %w", err)
 	}
-	kernels, problems, err := hub.Filtered(listed{all, problems}, filter).Kernels()
+	kernels, problems, err := hub.Filtered(listed{kernels: all, problems: problems}, filter).Kernels()
 	switch {
 	case err != nil:
 		return nil, err
@@ -265,7 +269,7 @@ func openMinimized(path string) (hub.Source, error) {
 	}
 	kernels, problems, err := tree.Kernels()
 	if err != nil || len(kernels)+len(problems) > 0 {
-		return listed{kernels, problems}, err
+		return listed{kernels: kernels, problems: problems}, err
 	}
 	var archives []hub.Source
 	entries, err := fs.ReadDir(os.DirFS(path), ".")

@@ -22,12 +22,14 @@ type generateFlags struct {
 func newGenerate() *cobra.Command {
 	var f generateFlags
 	cmd := &cobra.Command{
-		Use:   "generate --out DIR --hub PATH [flags] OBJECT...",
+		Use:   "generate --out DIR [flags] OBJECT...",
 		Short: "Make a minimal BTF for every kernel",
 		Long: `Make, for every kernel, the minimal BTF of all OBJECTs together, as
 DIR/distro/version/arch/release.btf. A result that is equal to an earlier one is
 a symbolic link to it. Each is proven: on it, every relocation comes to what it
 comes to on the kernel's full BTF.
+
+The kernels are those of --hub, or else the built-in ones (see "btfgen help hub").
 
 Objects of both byte orders may be given: each is for the kernels of its own. A
 kernel to which none applies gets no file, and is named.
@@ -40,7 +42,8 @@ With --json, what was made, what was skipped and what did not resolve is one
 document on stdout. It says nothing of time, and so is the same for the same
 input. "zero" counts the relocations that answer 0 for what a kernel does not
 have; the program asked just that, so --strict lets them pass.`,
-		Example: `  btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
+		Example: `  btfgen generate --out minimized opensnoop.bpf.o
+  btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
   btfgen generate --hub btfhub-archive --kernel 'debian/*' --kernel '*/arm64/*' --out minimized agent
   btfgen generate --hub vmlinux --module nf_tables.ko --out minimized filter.bpf.o`,
 		Args: objectArgs,
@@ -108,6 +111,9 @@ func (f *generateFlags) run(cmd *cobra.Command, paths []string) error {
 		if err := report.print(cmd.OutOrStdout(), summary); err != nil {
 			return err
 		}
+	}
+	if !f.quiet {
+		printUsed(cmd.ErrOrStderr(), kernels)
 	}
 	printSummary(cmd.ErrOrStderr(), f.out, summary, f.quiet, time.Since(start))
 	return f.verdict(summary, err)

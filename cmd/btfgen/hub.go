@@ -23,10 +23,16 @@ func newHub() *cobra.Command {
 distinct type definition stands once. It takes the place of an archive tree
 wherever a command has --hub.
 
+Without --hub, what counts is btfgen/kernels.store in the folder that the variable
+XDG_DATA_HOME names (by default ~/.local/share; ~/Library/Application Support on
+macOS, %LocalAppData% on Windows), and if there is none, the store that is built in.
+So it is for list, get and verify without STORE. "btfgen version" says which it is.
+
 What comes out of a store are the same types as went in, renumbered: that is
 proven for each kernel when it is added, and a kernel for which it does not hold
 is refused by name.`,
-		Example: `  btfgen hub pack --out kernels.store btfhub-archive
+		Example: `  btfgen hub list
+  btfgen hub pack --out kernels.store btfhub-archive
   btfgen hub add kernels.store new-kernels
   btfgen generate --hub kernels.store --out minimized opensnoop.bpf.o`,
 		Args: cobra.ArbitraryArgs,

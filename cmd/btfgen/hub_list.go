@@ -109,27 +109,28 @@ func newHubList() *cobra.Command {
 	var globs []string
 	var quiet, json bool
 	cmd := &cobra.Command{
-		Use:   "list [flags] STORE",
+		Use:   "list [flags] [STORE]",
 		Short: "List the kernels of a store",
-		Long: `List the kernels of a store: how many types and distinct definitions each has, how
-many of these came with it, how many bytes of BTF it is, and how many bytes of the
-store it cost, given what had come before it. The sums of each series follow on
-stderr: a distribution's, its version's and an architecture's kernels of the same
-first two numbers.`,
-		Example: `  btfgen hub list kernels.store
+		Long: `List the kernels of a store, without STORE those of the built-in one: how many types
+and distinct definitions each has, how many of these came with it, how many bytes
+of BTF it is, and how many bytes of the store it cost, given what had come before
+it. The sums of each series follow on stderr: a distribution's, its version's and
+an architecture's kernels of the same first two numbers.`,
+		Example: `  btfgen hub list
+  btfgen hub list kernels.store
   btfgen hub list --json --kernel 'debian/*' kernels.store`,
-		Args: exactArgs("STORE"),
+		Args: atMostStore,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := hub.NewFilter(globs)
 			if err != nil {
 				return usagef("--kernel: %w", err)
 			}
-			s, err := openStore(args[0])
+			name, s, err := givenStore(args)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			report := newStoreReport(args[0], s, nil)
+			report := newStoreReport(name, s, nil)
 			report.Kernels = slices.DeleteFunc(report.Kernels, func(k storedReport) bool { return !filter.Match(k.Kernel) })
 			report.Series = seriesOf(report.Kernels)
 			if json {
@@ -137,6 +138,9 @@ first two numbers.`,
 			}
 			if err := report.table(cmd.OutOrStdout()); err != nil || quiet {
 				return err
+			}
+			if len(args) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\nno STORE given: kernels of %s\n", oneLine(name))
 			}
 			return report.sums(cmd.ErrOrStderr())
 		},

@@ -10,14 +10,15 @@ import (
 func newHubVerify() *cobra.Command {
 	var quiet bool
 	cmd := &cobra.Command{
-		Use:   "verify [flags] STORE",
+		Use:   "verify [flags] [STORE]",
 		Short: "Check a store: all checksums, and each kernel's types",
-		Long: `Check a store as a whole: all checksums, and that each kernel's types can be put
-together and are what they were when it was added.`,
-		Example: `  btfgen hub verify kernels.store`,
-		Args:    exactArgs("STORE"),
+		Long: `Check a store as a whole, without STORE the built-in one: all checksums, and that
+each kernel's types can be put together and are what they were when it was added.`,
+		Example: `  btfgen hub verify
+  btfgen hub verify kernels.store`,
+		Args: atMostStore,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openStore(args[0])
+			name, s, err := givenStore(args)
 			if err != nil {
 				return err
 			}
@@ -28,13 +29,13 @@ together and are what they were when it was added.`,
 			err = s.Verify(bar.report)
 			bar.finish()
 			if err != nil {
-				return fmt.Errorf("%w; \"btfgen hub pack\" makes it anew", about(args[0], err))
+				return fmt.Errorf("%w; \"btfgen hub pack\" makes it anew", about(name, err))
 			}
 			if quiet {
 				return nil
 			}
-			fmt.Fprintf(stderr, "%s in %s, %s: all whole\n", counted(stats.Kernels, "kernel"), oneLine(args[0]), size(stats.Bytes))
-			if info, err := os.Stat(args[0]); err == nil && info.Size() > stats.Bytes {
+			fmt.Fprintf(stderr, "%s in %s, %s: all whole\n", counted(stats.Kernels, "kernel"), oneLine(name), size(stats.Bytes))
+			if info, err := os.Stat(name); err == nil && info.Size() > stats.Bytes {
 				fmt.Fprintf(stderr, "%s behind it are of an interrupted \"btfgen hub add\"; the next one removes them\n", counted(int(info.Size()-stats.Bytes), "byte"))
 			}
 			return nil

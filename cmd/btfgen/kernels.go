@@ -19,7 +19,7 @@ type kernelFlags struct{ hubs, globs, modules []string }
 
 func (k *kernelFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]), of a kernel store, or of one kernel's BTF or vmlinux; repeatable")
+	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]), of a kernel store, or of one kernel's BTF or vmlinux; repeatable (default: the built-in kernels, see btfgen help hub)")
 	f.StringArrayVar(&k.globs, "kernel", nil, "only kernels whose distro/version/arch/release matches `GLOB` (* also crosses /); repeatable")
 	f.StringArrayVar(&k.modules, "module", nil, "`FILE` of a kernel module, or its split BTF, that belongs to the one kernel of --hub; repeatable")
 }
@@ -32,16 +32,42 @@ func (k *kernelFlags) given() bool { return len(k.hubs)+len(k.globs)+len(k.modul
 type listed struct {
 	kernels  []*hub.Kernel
 	problems []hub.Problem
+	used     string // which store they are of, if none was given
 }
 
 func (l listed) Kernels() ([]*hub.Kernel, []hub.Problem, error) { return l.kernels, l.problems, nil }
 
 // list lists the kernels asked for. There is at least one, or a problem.
 func (k *kernelFlags) list() (listed, error) {
-	if len(k.hubs) == 0 {
-		return listed{}, usagef("--hub is needed: this build has no kernels of its own")
+	if len(k.hubs) > 0 {
+		return k.listFrom("--hub: ")
 	}
-	return k.listFrom("--hub: ")
+	if len(k.modules) > 0 {
+		return listed{}, usagef("--module wants a single kernel's file as --hub, the kernel of the modules")
+	}
+	filter, err := hub.NewFilter(k.globs)
+	if err != nil {
+		return listed{}, usagef("--kernel: %w", err)
+	}
+	name, s, err := defaultStore()
+	if err != nil {
+		return listed{}, err
+	}
+	all, _, err := hub.Stored(name, s).Kernels()
+	if err != nil {
+		return listed{}, err
+	}
+	l := listed{kernels: all, used: name}
+	if l.kernels, _, err = hub.Filtered(l, filter).Kernels(); err != nil {
+		return listed{}, err
+	}
+	switch {
+	case len(all) == 0:
+		return listed{}, fmt.Errorf("no kernels in %s", name)
+	case len(l.kernels) == 0:
+		return listed{}, fmt.Errorf("--kernel: none of %d kernels of %s matches %s", len(all), name, strings.Join(k.globs, ", "))
+	}
+	return l, nil
 }
 
 // listFrom lists kernels whose paths errors have after what, which says where
@@ -80,7 +106,7 @@ func (k *kernelFlags) listFrom(what string) (listed, error) {
 		return listed{}, fmt.Errorf("%s%w", what, err)
 	}
 	all := len(kernels)
-	l := listed{kernels, problems}
+	l := listed{kernels: kernels, problems: problems}
 	if len(k.globs) > 0 {
 		if l.kernels, l.problems, err = hub.Filtered(l, filter).Kernels(); err != nil {
 			return listed{}, err

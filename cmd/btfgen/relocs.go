@@ -27,13 +27,15 @@ number in the section), kind, and the object's side as libbpf prints it.
 With kernels, list what each relocation comes to there, by libbpf's rules when it
 loads all programs of the object: the value in the instruction and the one that
 takes its place, and the kernel's type that it was found in, or what it came to
-and why.
+and why. The kernels are those of --hub; with --kernel alone, built-in ones (see
+"btfgen help hub").
 
 With --elf, list the objects' ELF relocations (R_BPF_*) instead.
 
 With --json, "objects" lists the relocations; "kernels", if there are any, has for
 each kernel and object the results in the same order.`,
 		Example: `  btfgen relocs opensnoop.bpf.o
+  btfgen relocs --kernel 'debian/12/*' opensnoop.bpf.o
   btfgen relocs --hub btfhub-archive --kernel 'debian/12/*' opensnoop.bpf.o
   btfgen relocs --elf opensnoop.bpf.o`,
 		Args: objectArgs,
@@ -93,6 +95,7 @@ func (f *relocsFlags) onKernels(out *bufio.Writer, stderr io.Writer, objects []*
 	for _, p := range kernels.problems {
 		fail(p.Kernel, p.Err)
 	}
+	printUsed(stderr, kernels)
 	var p kernelPrinter = &targetTable{out: out, locals: t.locals}
 	if f.json {
 		p = &targetJSON{out: out}

@@ -22,6 +22,15 @@ type buildReport struct {
 	Platform string `json:"platform"`
 }
 
+// versionReport is what version --json prints. Names and nesting are a contract:
+// fields are added, never changed.
+type versionReport struct {
+	buildReport
+	Store   string `json:"store"`           // that counts without --hub
+	Kernels int    `json:"kernels"`         // in it
+	Error   string `json:"error,omitempty"` // why it cannot be read
+}
+
 func build() buildReport {
 	b := buildReport{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -44,15 +53,23 @@ func build() buildReport {
 func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Long:    "Print the version, the revision of the source that it was built from, and the Go version.",
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version, the revision of the source that it was built from, and the Go
+version; and which kernels count without --hub.`,
 		Example: "  btfgen version --json",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := build()
+			name, s, err := defaultStore()
+			kernels, damage := 0, ""
+			if err != nil {
+				damage = err.Error()
+			} else {
+				kernels = s.Stats().Kernels
+			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), b)
+				return printJSON(cmd.OutOrStdout(), versionReport{b, name, kernels, damage})
 			}
 			revision := ""
 			if b.Revision != "" {
@@ -61,7 +78,11 @@ func newVersion() *cobra.Command {
 					revision += " (modified)"
 				}
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "btfgen %s%s %s %s\n", b.Version, revision, b.Go, b.Platform)
+			without := fmt.Sprintf("%s of %s", counted(kernels, "kernel"), name)
+			if damage != "" {
+				without = damage
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "btfgen %s%s %s %s\nwithout --hub: %s\n", b.Version, revision, b.Go, b.Platform, oneLine(without))
 			return err
 		},
 	}

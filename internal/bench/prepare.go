@@ -11,6 +11,7 @@ import (
 
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/kernelsample"
 )
 
 // bench is everything that is measured.
@@ -71,9 +72,11 @@ func prepare(rounds int) (_ *bench, err error) {
 		return nil, fmt.Errorf("build btfgen: %w: %s", err, out)
 	}
 	if b.hub = os.Getenv("BTFGEN_HUB"); b.hub == "" {
-		b.hub = filepath.Join(top, "kernels")
 		b.few = true
-		b.note("BTFGEN_HUB is not set: the few kernels of the repository are measured, not the large set that there are bars for")
+		b.note("BTFGEN_HUB is not set: a few built-in kernels are measured, not the large set that there are bars for")
+		if err := b.packFew(); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.unpack(); err != nil {
 		return nil, err
@@ -110,8 +113,26 @@ func output(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// cacheFolder is where decompressed kernels stay from run to run.
-func cacheFolder() (string, error) {
+// packFew makes a tree of packed kernels out of some built-in ones.
+func (b *bench) packFew() error {
+	b.hub = filepath.Join(b.scratch, "hub")
+	if err := kernelsample.Write(b.hub, kernelsample.Paths()...); err != nil {
+		return err
+	}
+	for _, path := range kernelsample.Paths() {
+		if _, err := output(b.xz, filepath.Join(b.hub, filepath.FromSlash(path)+".btf")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheFolder is where decompressed kernels stay from run to run, those of an
+// archive tree.
+func (b *bench) cacheFolder() (string, error) {
+	if b.few {
+		return filepath.Join(b.scratch, "cache"), nil
+	}
 	if dir := os.Getenv("BTFGEN_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
@@ -123,7 +144,7 @@ func cacheFolder() (string, error) {
 // gives big-endian kernels the host's byte order, and no Debian object is for
 // them: they are left out for both sides.
 func (b *bench) unpack() error {
-	cache, err := cacheFolder()
+	cache, err := b.cacheFolder()
 	if err != nil {
 		return err
 	}

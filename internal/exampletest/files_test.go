@@ -2,6 +2,7 @@ package exampletest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,8 +11,8 @@ import (
 
 	"github.com/btfgen/btfgen"
 	"github.com/btfgen/btfgen/bundle"
-	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/need"
+	"github.com/btfgen/btfgen/kernels"
 )
 
 // TestSources keeps both examples' eBPF programs the same: each folder is to be copied on its own.
@@ -30,7 +31,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestCommittedBundle holds the bundle in examples/opensnoop-go against what its objects need of the repository's kernels. Contents are compared, not the
+// TestCommittedBundle holds the bundle in examples/opensnoop-go against what its objects need of the built-in kernels. Contents are compared, not the
 // file: how well DEFLATE packs may change with the version of Go.
 func TestCommittedBundle(t *testing.T) {
 	folder := need.Repository(t, "examples", "opensnoop-go")
@@ -46,13 +47,13 @@ func TestCommittedBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernels, err := hub.Open(need.Repository(t, "kernels"))
+	source, err := kernels.Source()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var made []string
-	summary, err := gen.Generate(t.Context(), kernels, btfgen.Options{}, func(r *btfgen.Result) error {
-		made = append(made, fmt.Sprintf("%s %x", r.Kernel, r.BTF))
+	summary, err := gen.Generate(t.Context(), source, btfgen.Options{}, func(r *btfgen.Result) error {
+		made = append(made, described(r.Kernel, r.BTF))
 		return nil
 	})
 	if err != nil {
@@ -63,8 +64,12 @@ func TestCommittedBundle(t *testing.T) {
 	}
 	slices.Sort(made)
 	if !slices.Equal(made, committed) {
-		t.Errorf("btf.bundle has\n%q\nexpected, of its objects and kernels/,\n%q\n(make -C examples/opensnoop-go btf.bundle)", committed, made)
+		t.Errorf("btf.bundle has\n%q\nexpected, of its objects and the built-in kernels,\n%q\n(make -C examples/opensnoop-go btf.bundle)", committed, made)
 	}
+}
+
+func described(kernel string, btf []byte) string {
+	return fmt.Sprintf("%s: %d bytes, %x", kernel, len(btf), sha256.Sum256(btf))
 }
 
 // contents lists a bundle's kernels with their BTF.
@@ -82,7 +87,7 @@ func contents(raw []byte) (list []string, _ error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, fmt.Sprintf("%s %x", k.Path, btf))
+		list = append(list, described(k.Path, btf))
 	}
 	slices.Sort(list)
 	return list, nil
