@@ -2,7 +2,10 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/btfgen/btfgen/btf"
@@ -55,6 +58,63 @@ func FuzzParts(f *testing.F) {
 			first, second := e, e
 			first.Path, second.Path = "base", "k"
 			_ = readAll(parts(strs, defs, count, written{first, base}, written{second, rec}))
+		}
+	})
+}
+
+// FuzzRecords reads arbitrary records of two kernels, of which the first may be
+// the second's base, of the definitions of a sample: what FuzzParts does, but
+// with more tries.
+func FuzzRecords(f *testing.F) {
+	raw, _ := layered(f)
+	for k := range 4 {
+		s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		base, err1 := s.recordBytes(0)
+		rec, err2 := s.recordBytes(k)
+		if err1 != nil || err2 != nil {
+			f.Fatal(err1, err2)
+		}
+		f.Add(base, rec)
+	}
+	f.Fuzz(func(t *testing.T, base, rec []byte) {
+		s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := append(append([]byte{}, base...), rec...)
+		s.recs[0].Store(&block)
+		for i, r := range [][]byte{base, rec} {
+			e := &s.kernels[i]
+			e.layer, e.block, e.at, e.record = len(s.layers)-1, 0, uint32(i*len(base)), uint32(len(r))
+			e.Expanded = 1 << 20
+			// The directory's number of definitions is what it has.
+			if chain, err := s.chain(i); err == nil {
+				in := newSet(s.definitions)
+				for at := len(chain) - 1; at >= 0 && err == nil; at-- {
+					var r *record
+					if r, err = s.record(chain[at]); err == nil {
+						err = in.change(r, s.definitions)
+					}
+				}
+				e.Definitions = in.len()
+			}
+			k, err := s.kernelOf(i)
+			if err != nil {
+				continue
+			}
+			if !slices.IsSortedFunc(k.variations, func(a, b variation) int { return cmp.Compare(a.def, b.def) }) {
+				t.Fatalf("%+v", k.variations)
+			}
+			if _, err := k.expand(new(expander), e.Expanded, nil); err != nil {
+				continue
+			}
+			again := *k.record
+			if got, err := parseRecord(again.bytes(append(binary.AppendUvarint(nil, uint64(again.nruns)), again.runs...))); err != nil || !reflect.DeepEqual(got, k.record) {
+				t.Fatalf("%+v, %v, expected %+v", got, err, k.record)
+			}
 		}
 	})
 }
