@@ -3,6 +3,7 @@ package btfgen
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -46,6 +47,11 @@ func (g *Generator) Generate(ctx context.Context, source hub.Source, opt Options
 		return c.finish(start), nil
 	}
 
+	tasks, err := g.tasks(kernels)
+	if err != nil {
+		return c.finish(start), err
+	}
+
 	o := ordered{
 		collector: c, sink: sink, opt: opt, total: len(kernels), waiting: make(map[int]*Result),
 	}
@@ -58,14 +64,16 @@ func (g *Generator) Generate(ctx context.Context, source hub.Source, opt Options
 		w := g.newWorker(opt, c.reported)
 		for {
 			i := int(next.Add(1)) - 1
-			if i >= len(kernels) || ctx.Err() != nil || o.stopped.Load() {
+			if i >= len(tasks) || ctx.Err() != nil || o.stopped.Load() {
 				return
 			}
-			o.put(i, w.kernel(i, kernels[i]))
+			if t := &tasks[i]; !t.follows {
+				w.task(i, tasks, o.put)
+			}
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(jobs, len(kernels)) - 1 {
+	for range min(jobs, len(tasks)) - 1 {
 		wg.Go(work)
 	}
 	work()
@@ -124,6 +132,7 @@ type worker struct {
 	reader     *hub.Reader
 	minimizers [2]*minimize.Minimizer
 	modules    []core.Module
+	types      []byte // what a scope shows of a kernel
 	reported   [2][]atomic.Int64
 }
 
@@ -135,13 +144,50 @@ func (g *Generator) newWorker(opt Options, reported [2][]atomic.Int64) *worker {
 	return &worker{g: g, reader: hub.NewReader(ro...), reported: reported}
 }
 
-func (w *worker) kernel(index int, k *hub.Kernel) *Result {
-	res := &Result{Kernel: k.Name}
-	res.Err = w.reader.Guard(func() error { return w.minimize(index, k, res) })
+// task does a kernel and, with the same result, those that show the same.
+func (w *worker) task(i int, tasks []task, done func(int, *Result)) {
+	t := &tasks[i]
+	res := w.kernel(i, t)
+	done(i, res)
+	for _, n := range t.same {
+		if res.Err != nil { // each fails for itself, or does not
+			done(n, w.kernel(n, &tasks[n]))
+			continue
+		}
+		done(n, res.like(&tasks[n]))
+	}
+}
+
+func (w *worker) kernel(index int, t *task) *Result {
+	res := &Result{Kernel: t.kernel.Name}
+	if t.other {
+		res.Input = t.size
+		res.Err = ErrNotApplicable
+		return res
+	}
+	if t.view != nil && w.shown(index, t, res) {
+		return res
+	}
+	*res = Result{Kernel: t.kernel.Name}
+	res.Err = w.reader.Guard(func() error { return w.whole(index, t.kernel, res) })
 	return res
 }
 
-func (w *worker) minimize(index int, k *hub.Kernel, res *Result) error {
+// shown does a kernel by what the plan's scope shows of it. It gives up, for the
+// kernel to be taken as a whole, on any error, and where a relocation has looked
+// at what the scope does not show.
+func (w *worker) shown(index int, t *task, res *Result) bool {
+	var err error
+	if w.types, err = t.view.Types(t.path, w.types); err != nil {
+		return false
+	}
+	w.modules = w.modules[:0]
+	res.Input = t.size
+	return w.minimize(index, t.kernel, w.types, true, res) == nil
+}
+
+// whole does a kernel by all of its types.
+func (w *worker) whole(index int, k *hub.Kernel, res *Result) error {
 	types, err := k.Load(w.reader)
 	if err != nil {
 		return err
@@ -152,7 +198,13 @@ func (w *worker) minimize(index int, k *hub.Kernel, res *Result) error {
 		res.Input += int64(len(m.BTF))
 		w.modules = append(w.modules, core.Module{Name: m.Name, BTF: m.BTF})
 	}
-	i, err := orderOf(types.Vmlinux)
+	return w.minimize(index, k, types.Vmlinux, false, res)
+}
+
+var errStrayed = errors.New("a relocation has looked at more than its plan's scope")
+
+func (w *worker) minimize(index int, k *hub.Kernel, types []byte, shown bool, res *Result) error {
+	i, err := orderOf(types)
 	if err != nil {
 		return fmt.Errorf("%s: %w", k.Path, err)
 	}
@@ -163,8 +215,11 @@ func (w *worker) minimize(index int, k *hub.Kernel, res *Result) error {
 		w.minimizers[i] = minimize.New(w.g.plans[i])
 	}
 	m := w.minimizers[i]
-	if res.BTF, err = m.Minimize(types.Vmlinux, w.modules...); err != nil {
+	if res.BTF, err = m.Minimize(types, w.modules...); err != nil {
 		return fmt.Errorf("%s: %w", k.Path, err)
+	}
+	if shown && m.Full().Strayed() {
+		return errStrayed
 	}
 	res.SHA256 = sha256.Sum256(res.BTF)
 	res.Types = m.Types()

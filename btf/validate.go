@@ -1,6 +1,6 @@
 package btf
 
-import "bytes"
+import "slices"
 
 // Validate checks all that Parse does not: that every reference is to a type
 // that is there and every name to a string, that sizes are possible, and that
@@ -202,15 +202,18 @@ func (b *BTF) IsLong(id ID) bool {
 	}
 	name := b.NameBytes(id)
 	for _, long := range longNames {
-		if bytes.Equal(name, long) {
+		if string(name) == long {
 			return true
 		}
 	}
 	return false
 }
 
-var longNames = [][]byte{
-	[]byte("long"), []byte("long int"), []byte("int long"), []byte("unsigned long"), []byte("long unsigned"),
-	[]byte("unsigned long int"), []byte("unsigned int long"), []byte("long unsigned int"), []byte("long int unsigned"),
-	[]byte("int unsigned long"), []byte("int long unsigned"),
+// LongNames are the names of the types that IsLong goes by. The slice is the caller's.
+func LongNames() []string { return slices.Clone(longNames) }
+
+var longNames = []string{
+	"long", "long int", "int long", "unsigned long", "long unsigned",
+	"unsigned long int", "unsigned int long", "long unsigned int", "long int unsigned",
+	"int unsigned long", "int long unsigned",
 }

@@ -32,7 +32,8 @@ func Compile(b *btf.BTF, kind Kind, typ btf.ID, access string) *Local {
 
 // localTypes is an object's BTF as the rules walk it. A pointer has 8 bytes
 // there, whatever it says.
-func localTypes(b *btf.BTF) *types { return &types{BTF: b, pointerSize: 8} }
+// Its walks are shared by resolvers, and so must note nothing down.
+func localTypes(b *btf.BTF) *types { return &types{BTF: b, pointerSize: 8, end: ^btf.ID(0)} }
 
 func compile(t *types, kind Kind, typ btf.ID, access string) *Local {
 	l := &Local{Kind: kind, Type: typ, Access: access, types: t}

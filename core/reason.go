@@ -51,18 +51,21 @@ func (r *Resolver) ambiguity(i int, out Outcome) string {
 			if c.id != id {
 				continue
 			}
-			what := fmt.Sprintf("[%d] %s %s", id, kindWord(c.kind), r.blobs[c.blob].Name(id))
+			what := fmt.Sprintf("%s %s", kindWord(c.kind), r.blobs[c.blob].Name(id))
 			if l.Kind == FieldExists { // also where both have the field
 				return fmt.Sprintf("%s has it at bit %d", what, m.bitOffset)
 			}
 			if l.Kind.isField() {
 				return fmt.Sprintf("%s has it at bit %d (value %d)", what, m.bitOffset, m.value.val)
 			}
+			if l.Kind == TypeIDTarget { // an id, and so another in every copy of the types
+				return what
+			}
 			return fmt.Sprintf("%s gives %d", what, int64(m.value.val))
 		}
-		return fmt.Sprintf("[%d]", id)
+		return "a type"
 	}
-	return fmt.Sprintf("%s is ambiguous: %s, %s", l.fieldName(), say(out.Target), say(out.rival))
+	return fmt.Sprintf("%s is ambiguous: one %s, another %s", l.fieldName(), say(out.Target), say(out.rival))
 }
 
 // missing explains why no candidate matches.
@@ -212,26 +215,30 @@ func (r *Resolver) nearEnumerator(t *types, id btf.ID, name string) string {
 // become: the same but for underscores around it or, if there is none, one
 // inside the other.
 func near(want string, names []string) string {
-	bare := strings.Trim(want, "_")
-	var same, alike []string
+	var same, similar []string
 	for _, n := range names {
-		b := strings.Trim(n, "_")
 		switch {
-		case b == bare:
+		case strings.Trim(n, "_") == strings.Trim(want, "_"):
 			same = append(same, n)
-		case len(bare) >= 4 && len(b) >= 4 && (strings.Contains(b, bare) || strings.Contains(bare, b)):
-			alike = append(alike, n)
+		case alike(want, n):
+			similar = append(similar, n)
 		}
 	}
 	found := same
 	if len(found) == 0 {
-		found = alike
+		found = similar
 	}
 	if len(found) == 0 {
 		return ""
 	}
 	slices.SortStableFunc(found, func(a, b string) int { return abs(len(a)-len(want)) - abs(len(b)-len(want)) })
 	return "; it has " + strings.Join(found[:min(len(found), 3)], ", ")
+}
+
+// alike tells names that one can have become the other.
+func alike(a, b string) bool {
+	a, b = strings.Trim(a, "_"), strings.Trim(b, "_")
+	return a == b || len(a) >= 4 && len(b) >= 4 && (strings.Contains(b, a) || strings.Contains(a, b))
 }
 
 func abs(n int) int { return max(n, -n) }

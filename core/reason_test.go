@@ -70,11 +70,11 @@ func TestReasons(t *testing.T) {
 		{"ambiguous place", core.FieldByteOffset, "0:0", task, func(w *btf.Builder, i btf.ID) {
 			w.Struct("task_struct", 8, member("state", i, 0))
 			w.Struct("task_struct___old", 8, member("state", i, 4))
-		}, core.Ambiguous, "struct task_struct.state is ambiguous: [2] struct task_struct has it at bit 0 (value 0), [3] struct task_struct___old has it at bit 32 (value 4)"},
+		}, core.Ambiguous, "struct task_struct.state is ambiguous: one struct task_struct has it at bit 0 (value 0), another struct task_struct___old has it at bit 32 (value 4)"},
 		{"ambiguous size", core.TypeSize, "0", task, func(w *btf.Builder, i btf.ID) {
 			w.Struct("task_struct", 8)
 			w.Struct("task_struct", 16)
-		}, core.Ambiguous, "struct task_struct is ambiguous: [2] struct task_struct gives 8, [3] struct task_struct gives 16"},
+		}, core.Ambiguous, "struct task_struct is ambiguous: one struct task_struct gives 8, another struct task_struct gives 16"},
 		{"no enumerator", core.EnumvalValue, "1", enum, func(w *btf.Builder, i btf.ID) {
 			w.Enum("color", 4, false, btf.BuildEnumerator{Name: "RED"}, btf.BuildEnumerator{Name: "DARK_GREEN", Value: 4})
 		}, core.Poisoned, "enum color has no enumerator GREEN; it has DARK_GREEN"},

@@ -143,6 +143,13 @@ func (r *Resolver) Types(i int) *btf.BTF { return r.blobs[i].BTF }
 // Blobs is how many BTFs were loaded: one and the modules.
 func (r *Resolver) Blobs() int { return len(r.blobs) }
 
+// Strayed tells that a relocation has looked at a type whose id is not in its
+// BTF. Where Plan.Scope has decided what is in it, that is a type that the scope
+// should have had; the outcomes are worth nothing then.
+func (r *Resolver) Strayed() bool {
+	return slices.ContainsFunc(r.blobs, func(t types) bool { return t.strayed })
+}
+
 // PointerSize is the size of a kernel's pointer in bytes, if a decision that
 // Keep was told of depended on it and the kernel's types say it.
 func (r *Resolver) PointerSize() (size uint32, asked bool) {

@@ -34,11 +34,15 @@ type types struct {
 	pointerSize  uint32
 	pointerAsked bool // while tracing
 	hasLong      bool // pointerSize is not a guess
+	// end is the id after the last. strayed: something behind it was looked at.
+	end     btf.ID
+	strayed bool
 }
 
 func (t *types) reset(b *btf.BTF) {
 	t.BTF, t.pointerSize, t.pointerAsked, t.hasLong = b, 0, false, false
 	t.touched, t.limited = t.touched[:0], true
+	t.end, t.strayed = b.End(), false
 }
 
 // maxSteps is far above what any relocation of a real program takes.
@@ -48,6 +52,9 @@ const maxSteps = 1 << 17
 func (t *types) begin() { t.touched, t.steps = t.touched[:0], maxSteps }
 
 func (t *types) touch(id btf.ID, item int32) {
+	if id >= t.end {
+		t.strayed = true
+	}
 	if t.tracing {
 		t.touched = append(t.touched, Touch{id, item})
 	}

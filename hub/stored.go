@@ -24,6 +24,12 @@ func (s stored) Kernels() ([]*Kernel, []Problem, error) {
 	return kernels, nil, nil
 }
 
+// Store is the store that the kernel is in, by its Name; ok is false if it is in none.
+func (k *Kernel) Store() (s *store.Store, ok bool) { return k.store, k.store != nil }
+
+// Size is the size in bytes of the BTF of a kernel in a store, 0 of another.
+func (k *Kernel) Size() int64 { return k.expanded }
+
 // loadStored expands a kernel of a store into r's buffer.
 func (k *Kernel) loadStored(r *Reader) (Types, error) {
 	if k.expanded > r.maxBytes {

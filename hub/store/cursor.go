@@ -36,6 +36,21 @@ func (c *cursor) uvarint() uint64 {
 	return v
 }
 
+// skip skips n numbers.
+func (c *cursor) skip(n int) {
+	b, i := c.b, c.i
+	for ; n > 0; n-- {
+		for i < len(b) && b[i] >= 0x80 {
+			i++
+		}
+		if i++; i > len(b) {
+			c.bad, c.i = true, len(b)
+			return
+		}
+	}
+	c.i = i
+}
+
 // atMost reads a number up to limit.
 func (c *cursor) atMost(limit uint64) uint64 {
 	v := c.uvarint()

@@ -142,6 +142,7 @@ type block struct {
 	count  uint32
 
 	// Of definitions.
+	layer       int // not written
 	group       uint8
 	firstString uint32 // number of the first string that is new in it; not written
 	newStrings  uint32

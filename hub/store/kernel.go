@@ -109,12 +109,15 @@ func (s *Store) recordBytes(number int) ([]byte, error) {
 }
 
 // record reads a kernel's.
-func (s *Store) record(number int) (*record, error) {
+func (s *Store) record(number int) (*record, error) { return s.recordOf(number, nil) }
+
+// recordOf is record for some definitions, see parseRecordOf.
+func (s *Store) recordOf(number int, asked func(def uint32) bool) (*record, error) {
 	b, err := s.recordBytes(number)
 	if err != nil {
 		return nil, err
 	}
-	r, err := parseRecord(b)
+	r, err := parseRecordOf(b, asked)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Store struct {
 	packed               [3]int64 // bytes of blocks, by kind
 
 	text   func() (*stringPool, error)
+	texts  []atomic.Pointer[stringText]
 	cached atomic.Int64 // bytes of blocks that are kept
 	defs   []atomic.Pointer[definitions]
 	recs   []atomic.Pointer[[]byte]
@@ -142,6 +143,7 @@ func (s *Store) readLayers(size int64) error {
 	}
 	s.defs = make([]atomic.Pointer[definitions], len(s.definitionBlocks))
 	s.recs = make([]atomic.Pointer[[]byte], len(s.kernelBlocks))
+	s.texts = make([]atomic.Pointer[stringText], len(s.stringBlocks))
 	s.byPath = make([]uint32, len(s.kernels))
 	for i := range s.byPath {
 		s.byPath[i] = uint32(i)
@@ -185,7 +187,7 @@ func (s *Store) readLayer(h *layerHead) error {
 		case stringBlock:
 			s.stringBlocks = append(s.stringBlocks, b)
 		case definitionBlock:
-			b.firstString = firstString
+			b.firstString, b.layer = firstString, len(s.layers)
 			if uint64(firstString)+uint64(b.newStrings) > uint64(s.strings)+uint64(d.strings) {
 				return damaged("its definitions have more new strings than there are")
 			}
@@ -362,22 +364,24 @@ func (s *Store) definitionBlock(i int) (*definitions, error) {
 	}
 	n := int(b.count)
 	d := &definitions{raw, make([]uint32, n), make([]uint32, n), make([]uint8, n), make([]uint32, n)}
-	w := textWalker{cursor: cursor{b: raw}}
+	w := skimmer{b: raw}
 	limit := s.strings
 	for k := range n {
 		d.at[k] = uint32(w.i)
 		d.news[k] = b.firstString + w.zeros
-		kind, name, err := w.definition()
-		number := uint64(d.news[k])
-		if name != 0 {
+		number, name := uint64(d.news[k]), w.number()
+		if name == 0 {
+			w.zeros++
+		} else {
 			number = name - 1
 		}
-		if err != nil || w.zeros > b.newStrings || number >= uint64(limit) || groupOf(kind) != b.group {
+		kind := w.record(w.number(), 1)
+		if w.bad || w.zeros > b.newStrings || number >= uint64(limit) || groupOf(kind) != b.group {
 			return nil, damaged("block of definitions at %d: definition %d is malformed", b.offset, k)
 		}
 		d.kind[k], d.name[k] = uint8(kind), uint32(number)
 	}
-	if !w.done() || w.zeros != b.newStrings {
+	if w.i != len(raw) || w.zeros != b.newStrings {
 		return nil, damaged("block of definitions at %d: does not end with its last definition", b.offset)
 	}
 	if size := int64(len(raw) + n*13); s.cached.Add(size) > maxCached || !s.defs[i].CompareAndSwap(nil, d) {

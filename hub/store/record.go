@@ -41,7 +41,11 @@ var errRecord = damaged("its record does not make sense")
 
 // parseRecord reads one, as far as that can be told without its base and
 // definitions. The runs alias b.
-func parseRecord(b []byte) (*record, error) {
+func parseRecord(b []byte) (*record, error) { return parseRecordOf(b, nil) }
+
+// parseRecordOf reads of a record's changes only those to definitions that are
+// asked for, nil: all.
+func parseRecordOf(b []byte, asked func(def uint32) bool) (*record, error) {
 	c := cursor{b: b}
 	r := &record{back: uint32(c.atMost(maxKernels)), order: binary.LittleEndian}
 	if c.atMost(1) == 1 {
@@ -50,12 +54,10 @@ func parseRecord(b []byte) (*record, error) {
 	r.sum = c.fixed32()
 	r.nruns = c.count(1)
 	start := c.i
-	for n := r.nruns; n > 0; n-- {
-		c.uvarint()
-	}
+	c.skip(r.nruns)
 	r.runs = c.b[start:c.i]
 	r.unique = uint32(c.atMost(maxTypes))
-	r.parseChanges(&c)
+	r.parseChanges(&c, asked)
 	r.parseCopies(&c)
 	if !c.done() {
 		return nil, errRecord
@@ -63,19 +65,23 @@ func parseRecord(b []byte) (*record, error) {
 	return r, nil
 }
 
-// parseChanges reads the changes, all their numbers into one array.
-func (r *record) parseChanges(c *cursor) {
+// parseChanges reads the changes: what they are of first, then all ordinals.
+func (r *record) parseChanges(c *cursor, asked func(def uint32) bool) {
 	n := c.count(2)
 	if n == 0 {
 		return
 	}
-	r.changes = make([]variation, n)
-	again, total := *c, uint64(0)
-	next := uint64(0)
-	for i := range r.changes {
-		v := &r.changes[i]
+	const skipped = -1
+	type rest struct{ change, ordinals int }
+	rests := make([]rest, 0, n)
+	if asked == nil {
+		r.changes = make([]variation, 0, n)
+	}
+	var words wordChunks
+	next, total, start := uint64(0), uint64(0), c.i
+	for range n {
 		next += c.atMost(maxDefinitions)
-		v.def, v.types = uint32(next), 1
+		v := variation{def: uint32(next), types: 1}
 		if next++; next > maxDefinitions {
 			c.bad = true
 		}
@@ -85,56 +91,71 @@ func (r *record) parseChanges(c *cursor) {
 		} else if r.back == 0 {
 			c.bad = true
 		}
-		for range slots {
-			c.uvarint()
-		}
-		// Each of them takes a byte at least, behind where the changes start.
-		if total += uint64(slots) * (uint64(v.types) + 1); total > uint64(len(c.b)-again.i) {
+		// Each number takes a byte at least, behind where the changes start.
+		if total += uint64(slots) * (uint64(v.types) + 1); total > uint64(len(c.b)-start) {
 			c.bad = true
 		}
 		if c.bad {
 			return
 		}
-	}
-	numbers := make([]uint32, total)
-	for i := range r.changes {
-		v := &r.changes[i]
-		again.uvarint()
-		slots := int(again.uvarint())
-		if slots == 0 {
+		size := slots * int(v.types)
+		if asked != nil && !asked(v.def) {
+			c.skip(slots)
+			rests = append(rests, rest{skipped, size})
 			continue
 		}
-		again.uvarint()
-		v.refs, numbers = numbers[:slots:slots], numbers[slots:]
-		next := uint64(0)
-		for k := range v.refs {
-			next += again.atMost(maxRefs)
-			v.refs[k] = uint32(next)
-			if next++; next > maxRefs {
-				c.bad = true
-			}
+		if slots > 0 {
+			v.refs, v.ordinals = words.take(slots), words.take(size)
+			v.parseRefs(c)
+			rests = append(rests, rest{len(r.changes), size})
 		}
-		size := slots * int(v.types)
-		v.ordinals, numbers = numbers[:size:size], numbers[size:]
+		r.changes = append(r.changes, v)
 	}
-	if c.bad = c.bad || again.bad; c.bad {
-		return
-	}
-	for i := range r.changes {
-		v := &r.changes[i]
-		slots := len(v.refs)
-		for slot := range slots {
-			before, some := uint32(0), uint32(0)
-			for at := slot; at < len(v.ordinals); at += slots {
-				before += unzigzag(c.word())
-				v.ordinals[at] = before
-				some |= before
-			}
-			if some == 0 {
-				c.bad = true
-			}
+	for _, rest := range rests {
+		if rest.change == skipped {
+			c.skip(rest.ordinals)
+		} else {
+			r.changes[rest.change].parseOrdinals(c)
 		}
 	}
+}
+
+func (v *variation) parseRefs(c *cursor) {
+	next := uint64(0)
+	for k := range v.refs {
+		next += c.atMost(maxRefs)
+		v.refs[k] = uint32(next)
+		if next++; next > maxRefs {
+			c.bad = true
+		}
+	}
+}
+
+func (v *variation) parseOrdinals(c *cursor) {
+	slots := len(v.refs)
+	for slot := range slots {
+		before, some := uint32(0), uint32(0)
+		for at := slot; at < len(v.ordinals); at += slots {
+			before += unzigzag(c.word())
+			v.ordinals[at] = before
+			some |= before
+		}
+		if some == 0 {
+			c.bad = true
+		}
+	}
+}
+
+// wordChunks gives out parts of larger arrays.
+type wordChunks struct{ free []uint32 }
+
+func (a *wordChunks) take(n int) []uint32 {
+	if n > len(a.free) {
+		a.free = make([]uint32, max(n, 4<<10))
+	}
+	list := a.free[:n:n]
+	a.free = a.free[n:]
+	return list
 }
 
 func (r *record) parseCopies(c *cursor) {

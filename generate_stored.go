@@ -1,0 +1,102 @@
+package btfgen
+
+import (
+	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/hub/store"
+)
+
+// task is a kernel that is to be done.
+type task struct {
+	kernel *hub.Kernel
+	// Of a kernel in a store: what the plan's scope shows of it. nil: it is taken
+	// as a whole.
+	view *store.View
+	path string // in the store
+	size int64  // of the whole kernel's BTF in bytes
+
+	same    []int // later kernels that show the same, and so have the same result
+	follows bool  // it is in another's same
+	other   bool  // it is of a byte order that no object has
+}
+
+// fewStored is how many kernels of a store are taken as wholes: to look at a few
+// things of many kernels pays when there are many.
+const fewStored = 2
+
+// tasks finds out which kernels of stores show the same of their types.
+func (g *Generator) tasks(kernels []*hub.Kernel) ([]task, error) {
+	tasks := make([]task, len(kernels))
+	stored := make(map[*store.Store][]int)
+	var stores []*store.Store
+	for i, k := range kernels {
+		tasks[i].kernel = k
+		s, ok := k.Store()
+		if !ok {
+			continue
+		}
+		if stored[s] == nil {
+			stores = append(stores, s)
+		}
+		stored[s] = append(stored[s], i)
+	}
+	for _, s := range stores {
+		if len(stored[s]) <= fewStored {
+			continue
+		}
+		var scopes [2]*btf.Scope
+		for i, p := range g.plans {
+			if p != nil {
+				scopes[i] = p.Scope()
+			}
+		}
+		if err := group(tasks, s, stored[s], scopes); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}
+
+// group does so with the tasks of one store, for little- and big-endian kernels.
+func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) error {
+	var paths []string
+	if len(members) < s.Stats().Kernels {
+		for _, i := range members {
+			paths = append(paths, tasks[i].kernel.Name)
+		}
+	}
+	for big, scope := range scopes {
+		if scope == nil {
+			continue
+		}
+		view, err := s.View(scope, paths)
+		if err != nil {
+			return err
+		}
+		leaders := make(map[int]int)
+		for _, i := range members {
+			t := &tasks[i]
+			t.size = t.kernel.Size()
+			class, bigEndian, ok := view.Class(t.kernel.Name)
+			if !ok || bigEndian != (big == 1) {
+				t.other = ok && scopes[1-big] == nil
+				continue
+			}
+			t.view, t.path = view, t.kernel.Name
+			if leader, ok := leaders[class]; ok {
+				t.follows = true
+				tasks[leader].same = append(tasks[leader].same, i)
+			} else {
+				leaders[class] = i
+			}
+		}
+	}
+	return nil
+}
+
+// like is the result of a kernel that shows the same as r's.
+func (r *Result) like(t *task) *Result {
+	c := *r
+	c.Kernel, c.Input, c.reasons = t.kernel.Name, t.size, nil
+	return &c
+}

@@ -1,0 +1,616 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/btfgen/btfgen/btf"
+)
+
+// template is a type's record with places for ids: parts of an arena.
+type template struct {
+	words, wordsEnd uint32
+	refs, refsEnd   uint32
+}
+
+type arena struct {
+	words []uint32 // names are offsets in View.strings already
+	refs  []viewRef
+}
+
+// viewRef is a reference in a template.
+type viewRef struct {
+	at    uint32 // word of the record
+	to    int32  // a group or, below 0, ^the number of a nameless type
+	index uint32 // of references by kind and name: its own, or that of the nameless type's first, from the template's first on
+	n     uint32 // how many of these there are in a nameless type that is live
+}
+
+// notShown is the id that stands for types that are not shown.
+const notShown = 1<<31 - 1
+
+// namelessType is a record without a name, each once: its text is all that it is
+// but for ordinals.
+type namelessType struct {
+	template
+	group  int32  // where it was first met
+	def    uint32 // and in which definition
+	shared bool   // it was met elsewhere too
+	live   bool   // it, or one in it, refers to a group
+}
+
+// textCursor reads the text of a definition.
+type textCursor struct {
+	skimmer
+	news uint32 // number of the next new string where the text starts
+	err  error
+}
+
+func (c *textCursor) start(s *Store, number uint32) error {
+	d, i, err := s.definition(number)
+	if err != nil {
+		return err
+	}
+	*c = textCursor{skimmer: skimmer{b: d.text, i: int(d.at[i])}, news: d.news[i]}
+	return nil
+}
+
+// name reads a string's number.
+func (c *textCursor) name() uint32 {
+	v := c.number()
+	if v == 0 {
+		c.zeros++
+		return c.news + c.zeros - 1
+	}
+	if v > maxStrings {
+		c.bad = true
+		return 0
+	}
+	return uint32(v - 1)
+}
+
+func (c *textCursor) word() uint32 {
+	v := c.number()
+	c.bad = c.bad || v > 1<<32-1
+	return uint32(v)
+}
+
+// failed is why a text cannot be read, if it cannot.
+func (c *textCursor) failed(number uint32) error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.bad:
+		return damaged("definition %d is malformed", number)
+	}
+	return nil
+}
+
+// definition is the block that has a definition, and its place there.
+func (s *Store) definition(number uint32) (*definitions, uint32, error) {
+	lo, hi := 0, len(s.definitionBlocks)
+	for lo+1 < hi {
+		if mid := (lo + hi) / 2; s.definitionBlocks[mid].first <= number {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	if hi == 0 || number-s.definitionBlocks[lo].first >= s.definitionBlocks[lo].count {
+		return nil, 0, damaged("there is no definition %d", number)
+	}
+	d, err := s.definitionBlock(lo)
+	return d, number - s.definitionBlocks[lo].first, err
+}
+
+// content spells a definition out.
+func (s *Store) content(number uint32) ([]byte, error) {
+	d, i, err := s.definition(number)
+	if err != nil {
+		return nil, err
+	}
+	news := d.news[i]
+	var failed error
+	w := textWalker{cursor: cursor{b: d.text, i: int(d.at[i])}}
+	w.onString = func(out []byte, v uint64) []byte {
+		n := v - 1
+		if v == 0 {
+			n = uint64(news)
+			news++
+		}
+		text, err := s.str(uint32(min(n, maxStrings)))
+		if err != nil {
+			failed = err
+		}
+		return append(append(out, text...), 0)
+	}
+	if _, _, err := w.definition(); err != nil {
+		return nil, damaged("definition %d is malformed", number)
+	}
+	return w.out, failed
+}
+
+// onward is what the parts of a record of a kind are looked at with: of members
+// it is up to their names.
+func (v *View) onward(kind btf.Kind, look int32) (third, items int32) {
+	if look == unseen {
+		return unseen, unseen
+	}
+	switch kind {
+	case btf.KindPtr:
+		return v.looks.sets[look].behind, unseen
+	case btf.KindFuncProto:
+		behind := v.looks.sets[look].behind
+		return behind, behind
+	case btf.KindTypedef, btf.KindVolatile, btf.KindConst, btf.KindRestrict, btf.KindTypeTag, btf.KindFunc, btf.KindVar:
+		return look, unseen
+	}
+	return unseen, unseen
+}
+
+// scanner finds what definitions lead to.
+type scanner struct {
+	textCursor
+	view  *View
+	reach func(kind btf.Kind, name uint32, look int32, behind bool)
+}
+
+func (w *scanner) definition(number uint32, look int32) error {
+	if err := w.start(w.view.store, number); err != nil {
+		return err
+	}
+	w.name()
+	w.scan(w.number(), look, false, 1)
+	return w.failed(number)
+}
+
+// scan goes through a record; behind says that it is directly behind a pointer,
+// or in a prototype, as far as qualifiers and arrays go.
+func (w *scanner) scan(head uint64, look int32, behind bool, depth int) {
+	kind, more := headOf(head)
+	if kind == 0 || depth > maxDepth {
+		w.bad = true
+		return
+	}
+	if look == unseen {
+		w.record(head, depth)
+		return
+	}
+	info := uint64(0)
+	if more {
+		info = w.number()
+	}
+	if kind == btf.KindTypeTag {
+		w.str()
+	}
+	third, items := w.view.onward(kind, look)
+	behind = isBehind(kind, behind)
+	s := &shapes[kind]
+	if s.third == wordRef {
+		w.follow(third, behind, depth)
+	} else {
+		w.skip()
+	}
+	if kind == btf.KindArray { // element, and what it is indexed by
+		w.follow(look, behind, depth)
+		w.follow(0, false, depth)
+		w.skip()
+		return
+	}
+	for range s.fixed {
+		w.skip()
+	}
+	if s.item == nil {
+		return
+	}
+	for n := info >> 1; n > 0 && !w.bad; n-- {
+		to := items
+		for _, class := range s.item {
+			switch {
+			case class == wordRef:
+				w.follow(to, behind, depth)
+			case class == wordName && kind.IsComposite():
+				m, err := w.view.looks.member(look, w.name())
+				if err != nil {
+					w.err, w.bad = err, true
+				}
+				to = m.look
+			default:
+				w.skimmer.word(class, info, depth)
+			}
+		}
+	}
+}
+
+// isBehind tells whether what a record of a kind refers to is behind a pointer
+// or in a prototype.
+func isBehind(kind btf.Kind, behind bool) bool {
+	return kind == btf.KindPtr || kind == btf.KindFuncProto || behind && (kind.IsModifier() || kind == btf.KindArray)
+}
+
+func (w *scanner) follow(look int32, behind bool, depth int) {
+	if look == unseen {
+		w.ref(depth)
+		return
+	}
+	switch head := w.number(); {
+	case head == 0:
+	case head <= uint64(btf.KindEnum64):
+		w.refs++
+		name := w.name()
+		if !w.bad {
+			w.reach(btf.Kind(head), name, look, behind)
+		}
+	default:
+		w.scan(head, look, behind, depth+1)
+	}
+}
+
+// compiler makes templates.
+type compiler struct {
+	textCursor
+	view  *View
+	group int32
+	rank  uint32
+
+	words []uint32 // of the record that is being made, and of those around it
+	links []viewRef
+	text  []byte  // of nameless records, with numbers of strings instead of new ones
+	key   []byte  // what the definition shows
+	inner []int32 // the nameless structs and unions of which it shows a part
+}
+
+// compileAll makes the templates of all definitions, and numbers what they show.
+func (v *View) compileAll() error {
+	c := compiler{view: v}
+	keys := make([]string, len(v.defs))
+	inner := make([][]int32, len(v.defs))
+	for i := range v.defs {
+		d := &v.defs[i]
+		if err := c.definition(d, uint32(i)); err != nil {
+			return err
+		}
+		keys[i] = string(c.key)
+		if len(c.inner) > 0 {
+			inner[i] = append([]int32(nil), c.inner...)
+		}
+	}
+	ids := make(map[string]uint32)
+	var key []byte
+	for i := range v.defs {
+		key = binary.AppendUvarint(key[:0], uint64(v.defs[i].group))
+		key = append(key, keys[i]...)
+		// Nameless types that are there in several places show that they are the same.
+		for _, n := range inner[i] {
+			if v.nameless[n].shared {
+				key = binary.AppendUvarint(key, uint64(n)+1)
+			}
+		}
+		id, ok := ids[string(key)]
+		if !ok {
+			id = uint32(len(ids))
+			ids[string(key)] = id
+		}
+		v.defs[i].shown = id
+	}
+	return nil
+}
+
+func (c *compiler) definition(d *viewDef, rank uint32) error {
+	if err := c.start(c.view.store, d.number); err != nil {
+		return err
+	}
+	c.group, c.rank = d.group, rank
+	c.words, c.links, c.text, c.key, c.inner = c.words[:0], c.links[:0], c.text[:0], c.key[:0], c.inner[:0]
+	name := c.name()
+	look := c.view.groups[d.group].look
+	c.compile(c.number(), name, look, true, false, 1)
+	if err := c.failed(d.number); err != nil {
+		return err
+	}
+	d.template = c.view.keep(c.words, c.links)
+	d.flat = c.view.flatten(d.template, 0, nil)
+	return nil
+}
+
+// flatten lists a template's references to groups, those of the nameless types
+// in it included.
+func (v *View) flatten(t template, index uint32, flat []flatLink) []flatLink {
+	for i := t.refs; i < t.refsEnd; i++ {
+		r := &v.refs[i]
+		if r.to >= 0 {
+			flat = append(flat, flatLink{index + r.index, r.to})
+		} else if r.n > 0 {
+			flat = v.flatten(v.nameless[^r.to].template, index+r.index, flat)
+		}
+	}
+	return flat
+}
+
+// keep puts a template into the arena.
+func (a *arena) keep(words []uint32, refs []viewRef) template {
+	t := template{words: uint32(len(a.words)), refs: uint32(len(a.refs))}
+	a.words = append(a.words, words...)
+	a.refs = append(a.refs, refs...)
+	t.wordsEnd, t.refsEnd = uint32(len(a.words)), uint32(len(a.refs))
+	return t
+}
+
+func (c *compiler) putText(v uint64) { c.text = binary.AppendUvarint(c.text, v) }
+func (c *compiler) putKey(v uint64)  { c.key = binary.AppendUvarint(c.key, v) }
+
+// offset is a string's place in the view's string section.
+func (c *compiler) offset(number uint32) uint32 {
+	v := c.view
+	if number == 0 || c.bad {
+		return 0
+	}
+	if int(number) >= len(v.offsets) {
+		c.bad = true
+		return 0
+	}
+	if v.offsets[number] == 0 {
+		text, err := v.store.str(number)
+		if err != nil {
+			c.err, c.bad = err, true
+			return 0
+		}
+		v.offsets[number] = uint32(len(v.strings))
+		v.strings = append(append(v.strings, text...), 0)
+	}
+	return v.offsets[number]
+}
+
+// compile makes a record's words, on top of c.words. keyed says that it is shown
+// in the definition's own right: what its parts show goes into the key one by
+// one; of others it is their text. For behind, see scan.
+func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind bool, depth int) {
+	kind, more := headOf(head)
+	if kind == 0 || depth > maxDepth {
+		c.bad = true
+		return
+	}
+	info := uint64(0)
+	if more {
+		info = c.number()
+	}
+	textStart, first := len(c.text), uint32(len(c.words))
+	c.putText(head)
+	c.putText(info)
+	if kind == btf.KindTypeTag {
+		name = c.name()
+		c.putText(uint64(name))
+	}
+	c.words = append(c.words, c.offset(name), uint32(info&1)<<31|uint32(kind)<<24|uint32(info>>1))
+	third, items := c.view.onward(kind, look)
+	behind = isBehind(kind, behind)
+	// What is behind a pointer or in a prototype is shown as it stands.
+	parts := keyed && (kind.IsComposite() || kind.IsModifier() || kind == btf.KindArray || kind == btf.KindEnum || kind == btf.KindEnum64 || kind == btf.KindVar || kind == btf.KindFunc)
+	if parts {
+		c.putKey(head)
+		c.putKey(info & 1)
+		if kind == btf.KindTypeTag {
+			c.putKey(uint64(name))
+		}
+	}
+	s := &shapes[kind]
+	if s.third == wordRef {
+		c.link(first, third, parts, behind, depth)
+	} else {
+		c.plain(parts)
+	}
+	switch {
+	case kind == btf.KindArray:
+		index := int32(0)
+		if look == unseen {
+			index = unseen
+		}
+		c.link(first, look, parts, behind, depth)
+		c.link(first, index, parts, false, depth)
+		c.plain(parts)
+	case kind.IsComposite():
+		c.members(first, info, look, parts, depth)
+	case kind.IsEnum():
+		c.enumerators(first, info, look, parts, depth)
+	default:
+		for range s.fixed {
+			c.plain(parts)
+		}
+		if s.item != nil {
+			c.items(first, s, info, items, behind, depth)
+		}
+	}
+	if keyed && !parts {
+		c.key = append(c.key, c.text[textStart:]...)
+	}
+}
+
+func (c *compiler) plain(keyed bool) {
+	v := c.word()
+	c.words = append(c.words, v)
+	c.putText(uint64(v))
+	if keyed {
+		c.putKey(uint64(v))
+	}
+}
+
+// link reads a reference of the record that starts at a word. What a pointer
+// points to stays open, unless something looks at it through a pointer: nothing
+// else asks for it.
+func (c *compiler) link(first uint32, look int32, keyed, behind bool, depth int) {
+	at := uint32(len(c.words))
+	c.words = append(c.words, 0)
+	head := c.number()
+	switch {
+	case head == 0:
+		c.putText(0)
+		if keyed {
+			c.putKey(0)
+		}
+	case head <= uint64(btf.KindEnum64):
+		index := c.refs
+		c.refs++
+		name := c.name()
+		c.putText(head)
+		c.putText(uint64(name))
+		if keyed {
+			c.putKey(head)
+			c.putKey(uint64(name))
+		}
+		if g, ok := c.view.groupOf[head<<32|uint64(name)]; ok && (!behind || c.view.groups[g].behind) {
+			c.putText(1) // the same type elsewhere may stay open
+			c.links = append(c.links, viewRef{at: at - first, to: g, index: index})
+		} else {
+			c.words[at] = notShown
+		}
+	default:
+		index := c.refs
+		n := c.nested(head, look, keyed, behind, depth)
+		r := viewRef{at: at - first, to: ^n, index: index}
+		if !c.bad && c.view.nameless[n].live {
+			r.n = c.refs - index
+		}
+		c.links = append(c.links, r)
+	}
+}
+
+// nested reads a record without a name and gives its number.
+func (c *compiler) nested(head uint64, look int32, keyed, behind bool, depth int) int32 {
+	words, links, text, index := len(c.words), len(c.links), len(c.text), c.refs
+	c.compile(head, 0, look, keyed, behind, depth+1)
+	if c.bad {
+		return 0
+	}
+	v := c.view
+	n, ok := v.byText[string(c.text[text:])]
+	if !ok {
+		n = int32(len(v.nameless))
+		v.byText[string(c.text[text:])] = n
+		t := namelessType{group: c.group, def: c.rank}
+		for i := range c.links[links:] {
+			r := &c.links[links+i]
+			r.index -= index
+			t.live = t.live || r.to >= 0 || r.n > 0
+		}
+		t.template = v.keep(c.words[words:], c.links[links:])
+		v.nameless = append(v.nameless, t)
+	} else if t := &v.nameless[n]; t.group != c.group || t.def == c.rank {
+		t.shared = true
+	}
+	if kind, _ := headOf(head); keyed && kind.IsComposite() {
+		c.inner = append(c.inner, n)
+	}
+	c.words, c.links = c.words[:words], c.links[:links]
+	return n
+}
+
+// members reads those of a struct or union. One with a name has only those that
+// are looked at; one without a name has all, since it may be in several places.
+func (c *compiler) members(first uint32, info uint64, look int32, keyed bool, depth int) {
+	whole := depth > 1 || c.view.looks.sets[look].all
+	offset, kept := uint32(0), uint32(0)
+	for n := info >> 1; n > 0 && !c.bad; n-- {
+		name := c.name()
+		m, err := c.view.looks.member(look, name)
+		if err != nil {
+			c.err, c.bad = err, true
+			return
+		}
+		seen := m.look != unseen || name == 0 || n == 1
+		if !whole && !seen && !m.alike {
+			c.ref(depth)
+			offset = c.memberOffset(info, offset)
+			continue
+		}
+		kept++
+		shown := keyed && (seen || whole && look != unseen && c.view.looks.sets[look].all)
+		c.words = append(c.words, c.offset(name))
+		c.putText(uint64(name))
+		if shown {
+			c.putKey(uint64(name) + 1)
+		}
+		if !whole && !seen {
+			c.ref(depth)
+			c.words = append(c.words, notShown)
+		} else {
+			c.link(first, m.look, shown, false, depth)
+		}
+		offset = c.memberOffset(info, offset)
+		c.words = append(c.words, offset)
+		c.putText(uint64(offset))
+		if shown {
+			c.putKey(uint64(offset))
+		}
+	}
+	if keyed {
+		c.putKey(0)
+	}
+	c.words[first+1] = c.words[first+1]&0xff000000 | kept
+}
+
+// memberOffset reads a member's third word, whose offset is written as the
+// difference from that of the member before.
+func (c *compiler) memberOffset(info uint64, before uint32) uint32 {
+	if info&1 == 0 {
+		return before + c.word()
+	}
+	v := (before + c.word()) & 0xffffff
+	return v | c.word()<<24
+}
+
+// enumerators reads those of an enum: all, or the first, of one with a name that
+// is not looked through.
+func (c *compiler) enumerators(first uint32, info uint64, look int32, keyed bool, depth int) {
+	kind := btf.Kind(c.words[first+1] >> 24 & 0x1f)
+	whole := depth > 1 || c.view.looks.sets[look].all
+	var value [2]uint32
+	words := len(shapes[kind].item) - 1
+	kept := uint32(0)
+	for n := info >> 1; n > 0 && !c.bad; n-- {
+		name := c.name()
+		for i := range words {
+			value[i] += unzigzag(c.word())
+		}
+		if !whole && kept > 0 {
+			continue
+		}
+		kept++
+		c.words = append(append(c.words, c.offset(name)), value[:words]...)
+		c.putText(uint64(name))
+		if keyed {
+			c.putKey(uint64(name) + 1)
+		}
+		for _, v := range value[:words] {
+			c.putText(uint64(v))
+			if keyed {
+				c.putKey(uint64(v))
+			}
+		}
+	}
+	if keyed {
+		c.putKey(0)
+	}
+	c.words[first+1] = c.words[first+1]&0xff000000 | kept
+}
+
+// items reads those of a prototype or a section.
+func (c *compiler) items(first uint32, s *shape, info uint64, look int32, behind bool, depth int) {
+	before := uint32(0)
+	for n := info >> 1; n > 0 && !c.bad; n-- {
+		for _, class := range s.item {
+			switch class {
+			case wordName:
+				name := c.name()
+				c.words = append(c.words, c.offset(name))
+				c.putText(uint64(name))
+			case wordRef:
+				c.link(first, look, false, behind, depth)
+			case wordAfter:
+				before += c.word()
+				c.words = append(c.words, before)
+				c.putText(uint64(before))
+			default:
+				c.plain(false)
+			}
+		}
+	}
+}
