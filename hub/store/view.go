@@ -102,22 +102,72 @@ func (v *View) want(paths []string) error {
 		return nil
 	}
 	s := v.store
-	v.wanted, v.any = make([]bool, len(s.kernels)), newSet(s.definitions)
+	v.wanted = make([]bool, len(s.kernels))
 	for _, path := range paths {
 		n, ok := s.number(path)
 		if !ok {
 			return fmt.Errorf("%w: %s", ErrNotFound, path)
 		}
-		in, _, _, _, err := s.set(n)
-		if err != nil {
-			return err
-		}
-		for i, w := range in {
-			v.any[i] |= w
-		}
 		v.wanted[n] = true
 	}
+	records, err := v.records(func(uint32) bool { return false })
+	if err != nil {
+		return err
+	}
+	left := make([]int, len(records)) // how many sets are still to be made of a kernel's
+	for n, r := range records {
+		if r != nil && r.back > 0 {
+			left[n-int(r.back)]++
+		}
+	}
+	sets := make([]set, len(records))
+	v.any = newSet(s.definitions)
+	for n, r := range records {
+		if r == nil {
+			continue
+		}
+		own := newSet(s.definitionsFor(n))
+		if r.back > 0 {
+			base := n - int(r.back)
+			if left[base]--; left[base] == 0 {
+				own, sets[base] = append(sets[base], own[len(sets[base]):]...), nil
+			} else {
+				copy(own, sets[base])
+			}
+		}
+		if err := own.change(r, s.definitionsFor(n)); err != nil {
+			return fmt.Errorf("kernel %s: %w", s.kernels[n].Path, err)
+		}
+		if left[n] > 0 {
+			sets[n] = own
+		}
+		if v.wanted[n] {
+			for i, w := range own {
+				v.any[i] |= w
+			}
+		}
+	}
 	return nil
+}
+
+// records reads the records of the kernels that are wanted and of those that
+// these are made of; of their variations only those asked for.
+func (v *View) records(asked func(def uint32) bool) ([]*record, error) {
+	records := make([]*record, len(v.store.kernels))
+	needed := slices.Clone(v.wanted)
+	for n := len(records) - 1; n >= 0; n-- {
+		if needed != nil && !needed[n] {
+			continue
+		}
+		r, err := v.store.recordOf(n, asked)
+		if err != nil {
+			return nil, fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
+		}
+		if records[n] = r; needed != nil && r.back > 0 {
+			needed[n-int(r.back)] = true
+		}
+	}
+	return records, nil
 }
 
 // reachAll finds the definitions that the scope reaches in any kernel, and what
@@ -268,19 +318,9 @@ func (v *View) rankOf(number uint32) uint32 {
 // which kernels are alike.
 func (v *View) readKernels() error {
 	v.kernels = make([]viewKernel, len(v.store.kernels))
-	records := make([]*record, len(v.kernels))
-	needed := slices.Clone(v.wanted)
-	for n := len(records) - 1; n >= 0; n-- {
-		if needed != nil && !needed[n] {
-			continue
-		}
-		r, err := v.store.recordOf(n, v.in.has)
-		if err != nil {
-			return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
-		}
-		if records[n] = r; needed != nil && r.back > 0 {
-			needed[n-int(r.back)] = true
-		}
+	records, err := v.records(v.in.has)
+	if err != nil {
+		return err
 	}
 	for n, r := range records {
 		if r == nil {
