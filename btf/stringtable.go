@@ -71,26 +71,16 @@ func (t *stringTable) use(i uint32) {
 // size of the section. Strings stand in order of first use; one that ends
 // another stands in that one, if share is set.
 func (t *stringTable) place(start uint32, split, share bool) (size uint32, err error) {
-	t.sorted = append(t.sorted[:0], t.used...)
-	slices.SortFunc(t.sorted, func(a, b uint32) int { return compareReversed(t.list[a], t.list[b]) })
 	t.offs[0] = 0
 	next := uint64(start)
 	if !split {
 		next++ // the empty string
 	}
-	// In this order a string that ends another stands right before the others
-	// that end so too, the longest last: seen from the end, the last string
-	// that stands for itself is the one to share with.
-	host := uint32(0)
-	shares := func(i uint32) bool {
-		s, h := t.list[i], t.list[host]
-		return len(h) >= len(s) && h[len(h)-len(s):] == s
-	}
-	for k := len(t.sorted) - 1; k >= 0; k-- {
-		if i := t.sorted[k]; share && host != 0 && shares(i) {
-			t.hosts[i] = host
-		} else {
-			host, t.hosts[i] = i, 0
+	if share {
+		t.share()
+	} else {
+		for _, i := range t.used {
+			t.hosts[i] = 0
 		}
 	}
 	for _, i := range t.used {
@@ -108,6 +98,27 @@ func (t *stringTable) place(start uint32, split, share bool) (size uint32, err e
 		}
 	}
 	return uint32(next) - start, nil
+}
+
+// share finds the strings that end others.
+func (t *stringTable) share() {
+	t.sorted = append(t.sorted[:0], t.used...)
+	slices.SortFunc(t.sorted, func(a, b uint32) int { return compareReversed(t.list[a], t.list[b]) })
+	// In this order a string that ends another stands right before the others
+	// that end so too, the longest last: seen from the end, the last string
+	// that stands for itself is the one to share with.
+	host := uint32(0)
+	shares := func(i uint32) bool {
+		s, h := t.list[i], t.list[host]
+		return len(h) >= len(s) && h[len(h)-len(s):] == s
+	}
+	for k := len(t.sorted) - 1; k >= 0; k-- {
+		if i := t.sorted[k]; host != 0 && shares(i) {
+			t.hosts[i] = host
+		} else {
+			host, t.hosts[i] = i, 0
+		}
+	}
 }
 
 // write puts the strings where place has said.

@@ -35,11 +35,14 @@ type kept struct {
 	out    btf.ID // in the output
 }
 
-// item is one item of a type by the type's id, so that items sort with types.
-type item struct {
-	id    btf.ID
-	index uint32
-}
+// item is one item of a type: the type's id in the upper half, the item's index
+// in the lower, so that items sort with types.
+type item uint64
+
+func itemOf(id btf.ID, index int32) item { return item(id)<<32 | item(uint32(index)) }
+
+func (i item) id() btf.ID    { return btf.ID(i >> 32) }
+func (i item) index() uint32 { return uint32(i) }
 
 func (k *keepSet) reset(r *core.Resolver) {
 	k.blobs = slices.Grow(k.blobs[:0], r.Blobs())[:r.Blobs()]
@@ -78,7 +81,7 @@ func (k *keepSet) add(blob int, touched []core.Touch) {
 		case core.ItemAll:
 			b.list[e-1].all = true
 		default:
-			b.items = append(b.items, item{t.Type, uint32(t.Item)})
+			b.items = append(b.items, itemOf(t.Type, t.Item))
 		}
 	}
 	for i := range k.blobs {
@@ -115,16 +118,14 @@ func (k *keepSet) settle() {
 		}
 		b.fresh = true
 		slices.SortFunc(b.list, func(x, y kept) int { return cmp.Compare(x.id, y.id) })
-		slices.SortFunc(b.items, func(x, y item) int {
-			return cmp.Or(cmp.Compare(x.id, y.id), cmp.Compare(x.index, y.index))
-		})
+		slices.Sort(b.items)
 		b.items = slices.Compact(b.items)
 		at := 0
 		for n := range b.list {
 			e := &b.list[n]
 			b.slot[e.id-b.start] = uint32(n + 1)
 			e.lo = uint32(at)
-			for at < len(b.items) && b.items[at].id == e.id {
+			for at < len(b.items) && b.items[at].id() == e.id {
 				at++
 			}
 			e.hi = uint32(at)

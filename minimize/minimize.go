@@ -119,7 +119,7 @@ func (m *Minimizer) emit() ([]byte, error) {
 			}
 			m.indices = m.indices[:0]
 			for _, it := range b.items[e.lo:e.hi] {
-				m.indices = append(m.indices, it.index)
+				m.indices = append(m.indices, it.index())
 			}
 			id, err := w.Copy(src, e.id, btf.Copied{All: e.all, Items: m.indices, Nameless: e.nameless}, ref)
 			if err != nil {
