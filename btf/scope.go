@@ -28,7 +28,8 @@ type ScopeRoot struct {
 // typedefs, an array's element and index, in the same way.
 type ScopeNode struct {
 	// Members of these names are looked for, through members without a name,
-	// and their types are looked at by these nodes.
+	// and their types are looked at by these nodes; those without a name by the
+	// nodes of "" as well.
 	Members map[string][]int32
 	// Flavored: member names count without their flavors.
 	Flavored bool

@@ -93,14 +93,22 @@ func (l *looks) union(a, b int32) int32 {
 }
 
 // member tells what a set looks at of a member; one without a name is looked
-// through.
+// through, and at as others where that is asked for.
 func (l *looks) member(set int32, name uint32) (member, error) {
-	if name == 0 || set == unseen {
+	if set == unseen {
 		return member{look: set}, nil
 	}
 	s := &l.sets[set]
 	m, ok := s.members[name]
 	if ok {
+		return m, nil
+	}
+	if name == 0 {
+		m.look = set
+		if next, ok := s.names[""]; ok {
+			m.look = l.union(set, next)
+		}
+		l.sets[set].members[0] = m
 		return m, nil
 	}
 	text, err := l.str(name)

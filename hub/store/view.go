@@ -44,8 +44,9 @@ type viewGroup struct {
 	numbers []uint32 // ascending
 	ranks   []uint32 // places in View.defs, in the order of content
 	queued  bool
+	root    bool
 	apart   bool // see btf.ScopeRoot
-	behind  bool // something looks at them through a pointer or a prototype
+	behind  bool // something looks at them through a pointer
 }
 
 // viewDef is a definition.
@@ -54,7 +55,8 @@ type viewDef struct {
 	group  int32
 	shown  uint32 // definitions of a group with the same number show the same
 	template
-	flat []flatLink
+	flat  []flatLink
+	inner []flatInner
 }
 
 // flatLink is a reference to a group, in a definition's template or in one of
@@ -64,11 +66,18 @@ type flatLink struct {
 	group int32
 }
 
+// flatInner is a reference to a nameless type, in the same way, and how many
+// references by kind and name that has.
+type flatInner struct {
+	index, n uint32
+	nameless int32
+}
+
 // viewKernel is a kernel.
 type viewKernel struct {
 	in     set             // places in View.defs
 	vary   []viewVariation // ascending
-	copied []viewCopy      // of groups whose types are kept apart
+	copied []viewCopy      // of groups that are a root's
 	order  binary.ByteOrder
 	class  int32
 }
@@ -201,7 +210,7 @@ func (v *View) reachAll() error {
 					if err != nil {
 						return err
 					}
-					g.apart = g.apart || root.Apart
+					g.root, g.apart = true, g.apart || root.Apart
 				}
 			}
 		}
@@ -387,8 +396,17 @@ func (v *View) readKernel(n int, r *record) error {
 		k.vary = v.vary(k.in, base, r.changes)
 	}
 	for _, c := range r.copied {
-		if rank, ok := v.shows(c.def); ok && v.groups[v.defs[rank].group].apart {
+		rank, ok := v.shows(c.def)
+		if !ok {
+			continue
+		}
+		// Nothing refers to a copy, so it matters as a candidate only; and one is
+		// like the other. What is referred to as well may become another type.
+		switch g := &v.groups[v.defs[rank].group]; {
+		case g.apart:
 			k.copied = append(k.copied, viewCopy{rank, c.typ, c.extra})
+		case g.root:
+			k.copied = append(k.copied, viewCopy{rank, c.typ, 1})
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ type viewRef struct {
 	at    uint32 // word of the record
 	to    int32  // a group or, below 0, ^the number of a nameless type
 	index uint32 // of references by kind and name: its own, or that of the nameless type's first, from the template's first on
-	n     uint32 // how many of these there are in a nameless type that is live
+	n     uint32 // how many of these there are in a nameless type
 }
 
 // notShown is the id that stands for types that are not shown.
@@ -30,13 +30,7 @@ const notShown = 1<<31 - 1
 
 // namelessType is a record without a name, each once: its text is all that it is
 // but for ordinals.
-type namelessType struct {
-	template
-	group  int32  // where it was first met
-	def    uint32 // and in which definition
-	shared bool   // it was met elsewhere too
-	live   bool   // it, or one in it, refers to a group
-}
+type namelessType struct{ template }
 
 // textCursor reads the text of a definition.
 type textCursor struct {
@@ -164,7 +158,7 @@ func (w *scanner) definition(number uint32, look int32) error {
 }
 
 // scan goes through a record; behind says that it is directly behind a pointer,
-// or in a prototype, as far as qualifiers and arrays go.
+// as far as qualifiers and arrays go.
 func (w *scanner) scan(head uint64, look int32, behind bool, depth int) {
 	kind, more := headOf(head)
 	if kind == 0 || depth > maxDepth {
@@ -221,10 +215,9 @@ func (w *scanner) scan(head uint64, look int32, behind bool, depth int) {
 	}
 }
 
-// isBehind tells whether what a record of a kind refers to is behind a pointer
-// or in a prototype.
+// isBehind tells whether what a record of a kind refers to is behind a pointer.
 func isBehind(kind btf.Kind, behind bool) bool {
-	return kind == btf.KindPtr || kind == btf.KindFuncProto || behind && (kind.IsModifier() || kind == btf.KindArray)
+	return kind == btf.KindPtr || behind && (kind.IsModifier() || kind == btf.KindArray)
 }
 
 func (w *scanner) follow(look int32, behind bool, depth int) {
@@ -248,43 +241,30 @@ func (w *scanner) follow(look int32, behind bool, depth int) {
 // compiler makes templates.
 type compiler struct {
 	textCursor
-	view  *View
-	group int32
-	rank  uint32
+	view *View
 
 	words []uint32 // of the record that is being made, and of those around it
 	links []viewRef
-	text  []byte  // of nameless records, with numbers of strings instead of new ones
-	key   []byte  // what the definition shows
-	inner []int32 // the nameless structs and unions of which it shows a part
+	text  []byte // of nameless records, with numbers of strings instead of new ones
+	key   []byte // what the definition shows
 }
 
 // compileAll makes the templates of all definitions, and numbers what they show.
 func (v *View) compileAll() error {
 	c := compiler{view: v}
 	keys := make([]string, len(v.defs))
-	inner := make([][]int32, len(v.defs))
 	for i := range v.defs {
 		d := &v.defs[i]
-		if err := c.definition(d, uint32(i)); err != nil {
+		if err := c.definition(d); err != nil {
 			return err
 		}
 		keys[i] = string(c.key)
-		if len(c.inner) > 0 {
-			inner[i] = append([]int32(nil), c.inner...)
-		}
 	}
 	ids := make(map[string]uint32)
 	var key []byte
 	for i := range v.defs {
 		key = binary.AppendUvarint(key[:0], uint64(v.defs[i].group))
 		key = append(key, keys[i]...)
-		// Nameless types that are there in several places show that they are the same.
-		for _, n := range inner[i] {
-			if v.nameless[n].shared {
-				key = binary.AppendUvarint(key, uint64(n)+1)
-			}
-		}
 		id, ok := ids[string(key)]
 		if !ok {
 			id = uint32(len(ids))
@@ -295,12 +275,11 @@ func (v *View) compileAll() error {
 	return nil
 }
 
-func (c *compiler) definition(d *viewDef, rank uint32) error {
+func (c *compiler) definition(d *viewDef) error {
 	if err := c.start(c.view.store, d.number); err != nil {
 		return err
 	}
-	c.group, c.rank = d.group, rank
-	c.words, c.links, c.text, c.key, c.inner = c.words[:0], c.links[:0], c.text[:0], c.key[:0], c.inner[:0]
+	c.words, c.links, c.text, c.key = c.words[:0], c.links[:0], c.text[:0], c.key[:0]
 	name := c.name()
 	look := c.view.groups[d.group].look
 	c.compile(c.number(), name, look, true, false, 1)
@@ -308,22 +287,22 @@ func (c *compiler) definition(d *viewDef, rank uint32) error {
 		return err
 	}
 	d.template = c.view.keep(c.words, c.links)
-	d.flat = c.view.flatten(d.template, 0, nil)
+	c.view.flatten(d, d.template, 0)
 	return nil
 }
 
-// flatten lists a template's references to groups, those of the nameless types
-// in it included.
-func (v *View) flatten(t template, index uint32, flat []flatLink) []flatLink {
+// flatten lists a template's references to groups and to nameless types, those
+// of the nameless types in it included.
+func (v *View) flatten(d *viewDef, t template, index uint32) {
 	for i := t.refs; i < t.refsEnd; i++ {
 		r := &v.refs[i]
 		if r.to >= 0 {
-			flat = append(flat, flatLink{index + r.index, r.to})
-		} else if r.n > 0 {
-			flat = v.flatten(v.nameless[^r.to].template, index+r.index, flat)
+			d.flat = append(d.flat, flatLink{index + r.index, r.to})
+			continue
 		}
+		d.inner = append(d.inner, flatInner{index + r.index, r.n, ^r.to})
+		v.flatten(d, v.nameless[^r.to].template, index+r.index)
 	}
-	return flat
 }
 
 // keep puts a template into the arena.
@@ -383,7 +362,7 @@ func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind b
 	c.words = append(c.words, c.offset(name), uint32(info&1)<<31|uint32(kind)<<24|uint32(info>>1))
 	third, items := c.view.onward(kind, look)
 	behind = isBehind(kind, behind)
-	// What is behind a pointer or in a prototype is shown as it stands.
+	// What a pointer or a prototype refers to is shown as it stands.
 	parts := keyed && (kind.IsComposite() || kind.IsModifier() || kind == btf.KindArray || kind == btf.KindEnum || kind == btf.KindEnum64 || kind == btf.KindVar || kind == btf.KindFunc)
 	if parts {
 		c.putKey(head)
@@ -465,11 +444,7 @@ func (c *compiler) link(first uint32, look int32, keyed, behind bool, depth int)
 	default:
 		index := c.refs
 		n := c.nested(head, look, keyed, behind, depth)
-		r := viewRef{at: at - first, to: ^n, index: index}
-		if !c.bad && c.view.nameless[n].live {
-			r.n = c.refs - index
-		}
-		c.links = append(c.links, r)
+		c.links = append(c.links, viewRef{at: at - first, to: ^n, index: index, n: c.refs - index})
 	}
 }
 
@@ -485,19 +460,10 @@ func (c *compiler) nested(head uint64, look int32, keyed, behind bool, depth int
 	if !ok {
 		n = int32(len(v.nameless))
 		v.byText[string(c.text[text:])] = n
-		t := namelessType{group: c.group, def: c.rank}
 		for i := range c.links[links:] {
-			r := &c.links[links+i]
-			r.index -= index
-			t.live = t.live || r.to >= 0 || r.n > 0
+			c.links[links+i].index -= index
 		}
-		t.template = v.keep(c.words[words:], c.links[links:])
-		v.nameless = append(v.nameless, t)
-	} else if t := &v.nameless[n]; t.group != c.group || t.def == c.rank {
-		t.shared = true
-	}
-	if kind, _ := headOf(head); keyed && kind.IsComposite() {
-		c.inner = append(c.inner, n)
+		v.nameless = append(v.nameless, namelessType{v.keep(c.words[words:], c.links[links:])})
 	}
 	c.words, c.links = c.words[:words], c.links[:links]
 	return n

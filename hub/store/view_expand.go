@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
 )
 
@@ -65,10 +64,6 @@ func (x *viewExpander) reset() {
 func (x *viewExpander) collect() {
 	for i := range x.named {
 		t := &x.named[i]
-		if t.same != uint32(i) {
-			t.id = x.named[t.same].id
-			continue
-		}
 		w := viewType{template: x.view.defs[t.rank].template}
 		if t.variation != nil {
 			w.slots, w.ordinals = t.variation.refs, t.variation.of(t.index)
@@ -174,19 +169,14 @@ func (x *viewExpander) nameless(t *viewType, r *viewRef) uint32 {
 
 // copies writes the copies of types once more.
 func (x *viewExpander) copies(k *viewKernel) error {
+	x.at = append(x.at, uint32(len(x.words)))
 	for _, c := range k.copied {
-		// The types of a definition follow each other.
-		g := x.view.defs[c.rank].group
-		list := x.named[x.first[g]:][:x.count[g]]
-		i := slices.IndexFunc(list, func(t namedType) bool { return t.rank == c.rank && t.index == c.typ })
-		if i < 0 {
+		at, ok := x.place(c)
+		if !ok {
 			return damaged("a copy of a type that the kernel does not have")
 		}
-		id := list[i].id
-		from, end := x.at[id-1], uint32(len(x.words))
-		if int(id) < len(x.at) {
-			end = x.at[id]
-		}
+		id := x.named[at].id
+		from, end := x.at[id-1], x.at[id]
 		if int64(end-from)*int64(c.extra)+int64(len(x.words)) > maxExpanded/4 {
 			return errExpanded
 		}

@@ -2,21 +2,20 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 )
 
-// merger lists the types with a name that a kernel shows, and finds those that
-// look the same. In a kernel whose types were not deduplicated that is nearly
-// all: it has thousands of the same struct, of which each leads to others far
-// away, and a view shows what is near.
+// merger lists the types with a name that a kernel shows.
 type merger struct {
 	view         *View
 	named        []namedType
 	first, count []uint32 // per group: where in named its types are, and how many
-	several      []int32  // the groups with more than one
-	class        []uint32 // per type: its number among the different ones of its group, in the order of the first of each
-	next, firsts []uint32
-	byLook       map[string]uint32
-	look         []byte
+
+	// For the key: the numbers of the nameless types that came up.
+	numbers []uint32
+	varied  map[string]uint32
+	met     uint32
+	differ  []byte
 }
 
 // namedType is a type with a name.
@@ -24,13 +23,12 @@ type namedType struct {
 	rank      uint32     // of its definition
 	index     uint32     // which of the definition's types
 	variation *variation // nil: it refers to the first of each name
-	same      uint32     // place in named of the first type that looks the same
 	id        uint32     // for who writes them
 }
 
 // merge lists the types of a kernel in their order.
 func (m *merger) merge(v *View, k *viewKernel) {
-	m.view, m.named, m.several = v, m.named[:0], m.several[:0]
+	m.view, m.named = v, m.named[:0]
 	m.first, m.count = zeroed(m.first, len(v.groups)), zeroed(m.count, len(v.groups))
 	k.in.each(func(rank uint32) { m.count[v.defs[rank].group]++ })
 	for g := range v.groups {
@@ -49,19 +47,14 @@ func (m *merger) merge(v *View, k *viewKernel) {
 			left--
 			w := k.variation(rank)
 			if w == nil {
-				m.named = append(m.named, namedType{rank: rank, same: uint32(len(m.named))})
+				m.named = append(m.named, namedType{rank: rank})
 				continue
 			}
 			for i := range w.types {
-				m.named = append(m.named, namedType{rank: rank, index: i, variation: w, same: uint32(len(m.named))})
+				m.named = append(m.named, namedType{rank: rank, index: i, variation: w})
 			}
 		}
-		if m.count[g] = uint32(len(m.named)) - m.first[g]; m.count[g] > 1 {
-			m.several = append(m.several, int32(g))
-		}
-	}
-	if len(m.several) > 0 {
-		m.refine()
+		m.count[g] = uint32(len(m.named)) - m.first[g]
 	}
 }
 
@@ -81,69 +74,55 @@ func (k *viewKernel) variation(rank uint32) *variation {
 	return nil
 }
 
-// refine takes the types of a group that show the same for the same, and then
-// tells those apart that refer to such as are not, until that changes nothing.
-func (m *merger) refine() {
-	m.class, m.next = zeroed(m.class, len(m.named)), zeroed(m.next, len(m.named))
-	if m.byLook == nil {
-		m.byLook = make(map[string]uint32)
-	}
-	classes := 0
-	for {
-		before := classes
-		classes = 0
-		for _, g := range m.several {
-			clear(m.byLook)
-			first := m.first[g]
-			for i := first; i < first+m.count[g]; i++ {
-				m.look = m.look[:0]
-				if m.view.groups[g].apart {
-					m.look = binary.AppendUvarint(m.look, uint64(i))
-				} else {
-					m.look = m.appendLook(m.look, &m.named[i], before > 0)
-				}
-				class, ok := m.byLook[string(m.look)]
-				if !ok {
-					class = uint32(len(m.byLook))
-					m.byLook[string(m.look)] = class
-				}
-				m.next[i] = class
-			}
-			classes += len(m.byLook)
-		}
-		m.class, m.next = m.next, m.class
-		if classes == before {
-			break
-		}
-	}
-	for _, g := range m.several {
-		m.firsts = m.firsts[:0]
-		for i := m.first[g]; i < m.first[g]+m.count[g]; i++ {
-			if m.class[i] == uint32(len(m.firsts)) {
-				m.firsts = append(m.firsts, i)
-			}
-			m.named[i].same = m.firsts[m.class[i]]
-		}
-	}
-}
-
-// appendLook writes down how a type looks: what its definition shows and, if
-// asked for, the classes of what it refers to.
-func (m *merger) appendLook(out []byte, t *namedType, links bool) []byte {
+// appendLook writes down how a type looks: what its definition shows, which of
+// several types of a name it refers to, and which of its nameless types are the
+// same as which before.
+func (m *merger) appendLook(out []byte, t *namedType) []byte {
 	d := &m.view.defs[t.rank]
 	out = binary.AppendUvarint(out, uint64(d.shown))
-	if !links {
+	for _, l := range d.flat {
+		if m.count[l.group] > 1 {
+			out = binary.AppendUvarint(out, uint64(t.ordinal(l.index)))
+		}
+	}
+	for i := range d.inner {
+		out = binary.AppendUvarint(out, uint64(m.nameless(t, &d.inner[i])))
+	}
+	return out
+}
+
+// nameless numbers the nameless types of a kernel as they come up.
+func (m *merger) nameless(t *namedType, in *flatInner) uint32 {
+	m.differ = t.differ(m.differ[:0], in)
+	if len(m.differ) == 0 {
+		if m.numbers[in.nameless] == 0 {
+			m.met++
+			m.numbers[in.nameless] = m.met
+		}
+		return m.numbers[in.nameless]
+	}
+	m.differ = binary.AppendUvarint(m.differ, uint64(in.nameless))
+	n, ok := m.varied[string(m.differ)]
+	if !ok {
+		m.met++
+		n = m.met
+		m.varied[string(m.differ)] = n
+	}
+	return n
+}
+
+// differ writes down what tells a nameless type, in the type, from others of the
+// same number.
+func (t *namedType) differ(out []byte, in *flatInner) []byte {
+	if t.variation == nil {
 		return out
 	}
-	for _, l := range d.flat {
-		if m.count[l.group] < 2 {
-			continue
+	ordinals := t.variation.of(t.index)
+	for i, at := range t.variation.refs {
+		if at >= in.index && at-in.index < in.n && ordinals[i] != 0 {
+			out = binary.AppendUvarint(out, uint64(at-in.index))
+			out = binary.AppendUvarint(out, uint64(ordinals[i]))
 		}
-		to := m.first[l.group]
-		if n := t.ordinal(l.index); n < m.count[l.group] {
-			to += n
-		}
-		out = binary.AppendUvarint(out, uint64(m.class[to]))
 	}
 	return out
 }
@@ -177,20 +156,25 @@ func (m *merger) key(key []byte, k *viewKernel) []byte {
 	} else {
 		key = append(key, 0)
 	}
-	for g, n := range m.count {
-		first := m.first[g]
-		for i := first; i < first+n; i++ {
-			if m.named[i].same == i {
-				key = append(key, 1)
-				key = m.appendLook(key, &m.named[i], len(m.several) > 0)
-			}
-		}
-		key = append(key, 0)
+	m.numbers, m.varied, m.met = zeroed(m.numbers, len(m.view.nameless)), make(map[string]uint32), 0
+	for _, n := range m.count {
+		key = binary.AppendUvarint(key, uint64(n))
+	}
+	for i := range m.named {
+		key = m.appendLook(key, &m.named[i])
 	}
 	for _, c := range k.copied {
-		key = binary.AppendUvarint(key, uint64(c.rank)+1)
-		key = binary.AppendUvarint(key, uint64(c.typ))
+		at, _ := m.place(c)
+		key = binary.AppendUvarint(key, uint64(at))
 		key = binary.AppendUvarint(key, uint64(c.extra))
 	}
 	return key
+}
+
+// place is where in named the type is that a copy is of.
+func (m *merger) place(c viewCopy) (at int, ok bool) {
+	g := m.view.defs[c.rank].group
+	first := int(m.first[g])
+	at = slices.IndexFunc(m.named[first:][:m.count[g]], func(t namedType) bool { return t.rank == c.rank && t.index == c.typ })
+	return first + at, at >= 0
 }

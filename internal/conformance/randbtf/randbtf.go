@@ -23,6 +23,8 @@ type Sample struct {
 	Local  []byte
 	Relocs []Relocation
 	Target []byte
+	// More are further kernels' types, see Options.More.
+	More [][]byte
 }
 
 // Options restrict what is made.
@@ -32,6 +34,9 @@ type Options struct {
 	// value, anonymous members that are no structs, records that are malformed.
 	Tame   bool
 	Relocs int // how many; 0: 8
+	// More is how many further kernels are made. Every second has the types of
+	// two, as one that was not deduplicated has several of each name.
+	More int
 }
 
 // Make makes a sample; equal seeds make equal samples.
@@ -60,7 +65,37 @@ func Make(seed uint64, o Options) (Sample, error) {
 	for range o.Relocs {
 		s.Relocs = append(s.Relocs, relocation(rng, local, o.Tame))
 	}
+	for i := range o.More {
+		kernel := plan.changed(rng)
+		if i%2 == 1 {
+			kernel.join(plan.changed(rng))
+		}
+		raw, err := encode(kernel, o.Order, rng)
+		if err != nil {
+			return s, err
+		}
+		s.More = append(s.More, raw)
+	}
 	return s, nil
+}
+
+// join adds another plan's types, which refer to each other.
+func (p *plan) join(q *plan) {
+	n := btf.ID(len(p.types))
+	moved := func(id btf.ID) btf.ID {
+		if id == 0 {
+			return 0
+		}
+		return id + n
+	}
+	for _, t := range q.types {
+		t.ref = moved(t.ref)
+		t.members = append([]btf.BuildMember(nil), t.members...)
+		for i := range t.members {
+			t.members[i].Type = moved(t.members[i].Type)
+		}
+		p.types = append(p.types, t)
+	}
 }
 
 // typ is a type before it is encoded; ids count from 1.
