@@ -36,7 +36,12 @@ func Choices(s *Store) (lines []string, err error) {
 		}
 		return out
 	}
-	var strs, sorted, texts, rowsFirst [][]byte
+	// Both groups, in blocks of the sizes that are said.
+	grouped := func(list [2][][]byte, sizes [2]int) [][]byte {
+		return append(chunks(list[0], sizes[0]), chunks(list[1], sizes[1])...)
+	}
+	var strs [][]byte
+	var inGroups, byUse, sorted, texts [2][][]byte
 	order := make([]uint32, len(all.strings))
 	for i, x := range all.strings {
 		strs = append(strs, append([]byte(x), 0))
@@ -46,37 +51,45 @@ func Choices(s *Store) (lines []string, err error) {
 	rank := make([]uint64, len(order))
 	for i, n := range order {
 		rank[n] = uint64(i)
-		sorted = append(sorted, strs[n])
+	}
+	groupOfString := make([]uint8, len(strs))
+	for i := range s.definitionBlocks {
+		b := &s.definitionBlocks[i]
+		for n := range b.newStrings {
+			groupOfString[b.firstString+n] = b.group
+		}
+		d, err := s.definitionBlock(i)
+		if err != nil {
+			return nil, err
+		}
+		for k := range d.at {
+			inGroups[b.group] = append(inGroups[b.group], d.of(uint32(k)))
+		}
+	}
+	for i, n := range order {
+		byUse[groupOfString[i]] = append(byUse[groupOfString[i]], strs[i])
+		sorted[groupOfString[n]] = append(sorted[groupOfString[n]], strs[n])
 	}
 	for i := range all.defs {
 		text, recodeErr := recode(nil, []byte(all.defs[i].text), func(out []byte, n uint64) []byte { return binary.AppendUvarint(out, rank[n]) })
 		if recodeErr != nil {
 			return nil, recodeErr
 		}
-		texts = append(texts, text)
+		group := groupOf(all.defs[i].kind)
+		texts[group] = append(texts[group], text)
 	}
-	for i := range s.definitionBlocks {
-		d, err := s.definitionBlock(i)
-		if err != nil {
-			return nil, err
-		}
-		for k, at := range d.at {
-			end := uint32(len(d.text))
-			if k+1 < len(d.at) {
-				end = d.at[k+1]
-			}
-			rowsFirst = append(rowsFirst, d.text[at:end])
+	for _, c := range []struct {
+		what string
+		list [2][][]byte
+	}{
+		{"definitions, strings numbered by first use", inGroups}, {"definitions, strings numbered in sorted order", texts},
+		{"strings by first use", byUse}, {"strings sorted", sorted},
+	} {
+		say(c.what+", in blocks as stored", grouped(c.list, blockSizes))
+		for _, size := range []int{64, 128, 256, 1024} {
+			say(fmt.Sprintf("  in blocks of %d KiB", size), grouped(c.list, [2]int{size << 10, size << 10}))
 		}
 	}
-	say("definitions, strings numbered by first use, as stored", chunks(rowsFirst, blockSize))
-	say("  in blocks of 64 KiB", chunks(rowsFirst, 64<<10))
-	say("  in blocks of 128 KiB", chunks(rowsFirst, 128<<10))
-	say("  in blocks of 1 MiB", chunks(rowsFirst, 1<<20))
-	say("definitions, strings numbered in sorted order", chunks(texts, blockSize))
-	say("strings by first use, as stored", chunks(strs, blockSize))
-	say("  in blocks of 64 KiB", chunks(strs, 64<<10))
-	say("  in blocks of 128 KiB", chunks(strs, 128<<10))
-	say("strings sorted", chunks(sorted, blockSize))
 	chosen := make(map[string]bool) // definitions, if ordinals were part of them
 	var records, runs, whole, others, absolute [][]byte
 	for n := range s.kernels {

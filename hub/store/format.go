@@ -29,8 +29,10 @@ const (
 	maxChain       = 32 // kernels to expand one
 )
 
-// blockSize is where a writer ends a block of strings or definitions, in bytes.
-const blockSize = 256 << 10
+// blockSizes is where a writer ends a block of definitions of a group, or of
+// strings that are new in them, in bytes. Names are looked up in group 0, for
+// which as little as possible is to be expanded.
+var blockSizes = [2]int{64 << 10, 256 << 10}
 
 // kernelBlockSize is where it ends a block of kernels: these are read one by
 // one, and are alike.

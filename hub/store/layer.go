@@ -153,7 +153,7 @@ func (w *layerWriter) writeDefinitions(news []uint32) error {
 	flush()
 	for _, n := range news {
 		d := &w.from.defs[n]
-		if group := groupOf(d.kind); b.count > 0 && (group != b.group || len(raw) >= blockSize) {
+		if group := groupOf(d.kind); b.count > 0 && (group != b.group || len(raw) >= blockSizes[b.group]) {
 			flush()
 		}
 		if b.count == 0 {
@@ -185,23 +185,40 @@ func (w *layerWriter) writeDefinitions(news []uint32) error {
 	return nil
 }
 
+// writeStrings writes the new strings, those of definitions of different groups
+// in different blocks.
 func (w *layerWriter) writeStrings() {
 	var raw []byte
 	count := uint32(0)
+	group, first := 0, w.newIn(0)
 	flush := func() {
 		if count > 0 {
 			w.block(block{kind: stringBlock, count: count}, raw)
 		}
 		raw, count = nil, 0
 	}
-	for _, n := range w.newStrings {
+	for i, n := range w.newStrings {
+		if group == 0 && i == first {
+			flush()
+			group = 1
+		}
 		raw = append(append(raw, w.from.strings[n]...), 0)
 		count++
-		if len(raw) >= blockSize {
+		if len(raw) >= blockSizes[group] {
 			flush()
 		}
 	}
 	flush()
+}
+
+// newIn is how many strings are new in the definitions of a group.
+func (w *layerWriter) newIn(group uint8) (n int) {
+	for i := range w.dir.blocks {
+		if b := &w.dir.blocks[i]; b.kind == definitionBlock && b.group == group {
+			n += int(b.newStrings)
+		}
+	}
+	return n
 }
 
 // numbered gives variations and copies the definitions' numbers in the store, and

@@ -390,6 +390,15 @@ func (s *Store) definitionBlock(i int) (*definitions, error) {
 	return d, nil
 }
 
+// of is the text of the k-th definition, which aliases the block.
+func (d *definitions) of(k uint32) []byte {
+	end := uint32(len(d.text))
+	if int(k)+1 < len(d.at) {
+		end = d.at[k+1]
+	}
+	return d.text[d.at[k]:end:end]
+}
+
 func (s *Store) kernelBlock(i int) ([]byte, error) {
 	if b := s.recs[i].Load(); b != nil {
 		return *b, nil

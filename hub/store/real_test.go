@@ -10,8 +10,8 @@ import (
 
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/hub/store"
-	"github.com/btfgen/btfgen/internal/kernelseries"
 	"github.com/btfgen/btfgen/internal/kernelsample"
+	"github.com/btfgen/btfgen/internal/kernelseries"
 	"github.com/btfgen/btfgen/internal/need"
 )
 

@@ -430,6 +430,48 @@ func TestCompactIsCanonical(t *testing.T) {
 	}
 }
 
+// Blocks of what names are looked up in are small, and hold nothing else.
+func TestBlockSizes(t *testing.T) {
+	raw := build(t, binary.LittleEndian, func(w *btf.Builder) {
+		i := w.Int("int", 4, btf.Signed)
+		proto := w.FuncProto(i)
+		for n := range 60_000 {
+			w.Typedef(fmt.Sprint("typedef", n), i)
+			w.Func(fmt.Sprint("func", n), proto, btf.LinkageStatic)
+		}
+	})
+	s := open(t, storeOf(t, []source{{"k", raw}}))
+	var blocks [2][]block // of definitions, by group
+	var ends [2]uint32    // of strings
+	for _, b := range s.definitionBlocks {
+		blocks[b.group] = append(blocks[b.group], b)
+		ends[b.group] = b.firstString + b.newStrings
+	}
+	var strs [2][]block
+	for _, b := range s.stringBlocks {
+		group := 0
+		if b.first >= ends[0] {
+			group = 1
+		}
+		if b.first+b.count > ends[group] {
+			t.Errorf("strings %d to %d are in one block, those up to %d new in group %d", b.first, b.first+b.count, ends[group], group)
+		}
+		strs[group] = append(strs[group], b)
+	}
+	for group, size := range []uint32{64 << 10, 256 << 10} {
+		for _, list := range [][]block{blocks[group], strs[group]} {
+			if len(list) < 2 {
+				t.Errorf("group %d: %d blocks, expected several", group, len(list))
+			}
+			for i, b := range list {
+				if b.raw >= size+100 || b.raw < size && i < len(list)-1 {
+					t.Errorf("group %d: block %d of %v has %d bytes, expected %d", group, i, b.kind, b.raw, size)
+				}
+			}
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	le := binary.LittleEndian
 	valid := build(t, le, func(w *btf.Builder) { btfsample.EveryKind(w, "") })
