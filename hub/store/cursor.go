@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 )
 
 // castagnoli is the polynomial of all checksums here (CRC-32C).
@@ -39,6 +40,10 @@ func (c *cursor) uvarint() uint64 {
 // skip skips n numbers.
 func (c *cursor) skip(n int) {
 	b, i := c.b, c.i
+	for n > 8 && len(b)-i >= 8 { // eight bytes at once: how many of them end a number
+		n -= bits.OnesCount64(^binary.LittleEndian.Uint64(b[i:]) & 0x8080808080808080)
+		i += 8
+	}
 	for ; n > 0; n-- {
 		for i < len(b) && b[i] >= 0x80 {
 			i++

@@ -106,6 +106,60 @@ func TestRecordAllocations(t *testing.T) {
 	}
 }
 
+// Who asks for some changes gets these and reads no more.
+func TestRecordOf(t *testing.T) {
+	r := record{order: binary.LittleEndian, back: 1, unique: 1, nruns: 1, runs: []byte{7}, copied: []copiedType{{3, 4, 1}}, nameless: []copyRun{{4, 1}}, changes: []variation{
+		{0, 1, []uint32{0}, []uint32{5}}, {1, 3, []uint32{7, 300}, []uint32{1, 0, 1, 9, 2, 300}}, {def: 2, types: 1},
+		{40, 1, []uint32{0, 1, 2}, []uint32{1, 1<<32 - 1, 1}}, {def: 90, types: 1},
+	}}
+	raw := r.bytes([]byte{1, 7})
+	for asked := range 1 << len(r.changes) {
+		want := r
+		want.changes = nil
+		for i, v := range r.changes {
+			if asked>>i&1 != 0 {
+				want.changes = append(want.changes, v)
+			}
+		}
+		isAsked := func(def uint32) bool {
+			return slices.ContainsFunc(want.changes, func(v variation) bool { return v.def == def })
+		}
+		got, err := parseRecordOf(raw, isAsked)
+		if err != nil || !reflect.DeepEqual(*got, want) {
+			t.Errorf("%05b: %+v, %v, expected %+v", asked, got, err, want)
+		}
+		torn := bytes.Clone(raw)
+		torn[len(torn)-1] |= 0x80
+		got, err = parseRecordOf(torn, isAsked)
+		if read := asked>>3&1 != 0; read != (err != nil) || !read && !reflect.DeepEqual(*got, want) {
+			t.Errorf("%05b: the last ordinal has no end: %+v, %v", asked, got, err)
+		}
+		if _, err := parseRecordOf(raw[:len(raw)-2], isAsked); err == nil {
+			t.Errorf("%05b: fewer bytes than ordinals: no error", asked)
+		}
+	}
+}
+
+// Numbers are skipped as they are read.
+func TestSkip(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 3))
+	for range 2000 {
+		var b []byte
+		for range r.IntN(40) {
+			b = binary.AppendUvarint(b, r.Uint64()>>r.IntN(64))
+		}
+		b = b[:len(b)-min(len(b), r.IntN(3))]
+		n := r.IntN(42)
+		read, skipped := cursor{b: b}, cursor{b: b}
+		for range n {
+			read.uvarint()
+		}
+		if skipped.skip(n); skipped.bad != read.bad || skipped.i != read.i {
+			t.Fatalf("% x: %d numbers end at %d, %v, expected %d, %v", b, n, skipped.i, skipped.bad, read.i, read.bad)
+		}
+	}
+}
+
 // Records that no writer makes.
 func TestRecordRefused(t *testing.T) {
 	u := func(values ...uint64) (b []byte) {
@@ -125,28 +179,31 @@ func TestRecordRefused(t *testing.T) {
 		{"more behind", 0, u(0, 0, 0, 0), false},
 		{"less", 0, u(0, 0), false},
 		{"a base too far", maxKernels + 1, u(0, 0, 0), false},
-		{"a change", 0, u(1, 4, 1, 0, 2, 2, 0, 0), true},
-		{"a change of the last definition", 0, u(1, maxDefinitions-1, 1, 0, 2, 2, 0, 0), true},
-		{"a change past the last definition", 0, u(1, maxDefinitions, 1, 0, 2, 2, 0, 0), false},
-		{"changes up to the last definition", 1, u(2, 4, 0, maxDefinitions-6, 0, 0, 0), true},
-		{"changes past the last definition", 1, u(2, 4, 0, maxDefinitions-5, 0, 0, 0), false},
-		{"definitions around", 1, u(2, 4, 0, 1<<64-3, 0, 0, 0), false},
+		{"a change", 0, u(1, 4, 1, 0, 2, 0, 0, 2), true},
+		{"a change of the last definition", 0, u(1, maxDefinitions-1, 1, 0, 2, 0, 0, 2), true},
+		{"a change past the last definition", 0, u(1, maxDefinitions, 1, 0, 2, 0, 0, 2), false},
+		{"changes up to the last definition", 1, u(2, 4, maxDefinitions-6, 0, 0, 0, 0), true},
+		{"changes past the last definition", 1, u(2, 4, maxDefinitions-5, 0, 0, 0, 0), false},
+		{"definitions around", 1, u(2, 4, 1<<64-3, 0, 0, 0, 0), false},
 		{"no variation without a base", 0, u(1, 4, 0, 0, 0), false},
 		{"more changes than bytes", 1, u(200, 4, 0, 0, 0), false},
 		{"more slots than bytes", 0, u(1, 4, 100, 0, 2, 2, 0, 0), false},
 		{"slots of which all ordinals are 0", 0, u(1, 4, 1, 0, 2, 0, 0, 0), false},
-		{"one of two of which all ordinals are 0", 0, u(1, 4, 2, 0, 2, 0, 2, 0, 0, 0), false},
-		{"two of two types", 0, u(1, 4, 2, 1, 2, 0, 2, 0, 0, 1, 0, 0), true},
-		{"ordinals that are 0 again", 0, u(1, 4, 1, 1, 2, 2, 1, 0, 0), true},
-		{"the last reference", 0, u(1, 4, 1, 0, maxRefs-1, 2, 0, 0), true},
-		{"a reference past the last", 0, u(1, 4, 1, 0, maxRefs, 2, 0, 0), false},
-		{"the second past the last", 0, u(1, 4, 2, 0, 7, maxRefs-8, 2, 2, 0, 0), false},
-		{"the second at the last", 0, u(1, 4, 2, 0, 7, maxRefs-9, 2, 2, 0, 0), true},
-		{"references around", 0, u(1, 4, 2, 0, 7, 1<<64-3, 2, 2, 0, 0), false},
-		{"more types than bytes", 0, u(1, 4, 1, 200, 2, 2, 0, 0), false},
-		{"more types than there can be", 0, u(1, 4, 1, maxTypes, 2, 2, 0, 0), false},
-		{"numbers without end, many times", 0, u(3, 0, 1, maxTypes-1, 0, 0, 1, maxTypes-1, 0, 0, 1, maxTypes-1, 0, 2, 2, 2, 0, 0), false},
-		{"an ordinal too large", 0, u(1, 4, 1, 0, 2, 1<<32, 0, 0), false},
+		{"one of two of which all ordinals are 0", 0, u(1, 4, 2, 0, 2, 0, 0, 0, 2, 0), false},
+		{"two of two types", 0, u(1, 4, 2, 1, 2, 0, 0, 0, 2, 0, 0, 1), true},
+		{"ordinals that are 0 again", 0, u(1, 4, 1, 1, 2, 0, 0, 2, 1), true},
+		{"the last reference", 0, u(1, 4, 1, 0, maxRefs-1, 0, 0, 2), true},
+		{"a reference past the last", 0, u(1, 4, 1, 0, maxRefs, 0, 0, 2), false},
+		{"the second past the last", 0, u(1, 4, 2, 0, 7, maxRefs-8, 0, 0, 2, 2), false},
+		{"the second at the last", 0, u(1, 4, 2, 0, 7, maxRefs-9, 0, 0, 2, 2), true},
+		{"references around", 0, u(1, 4, 2, 0, 7, 1<<64-3, 0, 0, 2, 2), false},
+		{"more types than bytes", 0, u(1, 4, 1, 200, 2, 0, 0, 2), false},
+		{"more types than there can be", 0, u(1, 4, 1, maxTypes, 2, 0, 0, 2), false},
+		{"numbers without end, many times", 0, u(3, 0, 0, 0, 1, 1, 1, maxTypes-1, maxTypes-1, maxTypes-1, 0, 0, 0, 0, 0, 2, 2, 2), false},
+		{"two changes", 1, u(3, 4, 5, 6, 1, 0, 2, 0, 1, 7, 8, 9, 0, 0, 2, 2, 1, 0, 4), true},
+		{"an ordinal less", 1, u(3, 4, 5, 6, 1, 0, 2, 0, 1, 7, 8, 9, 0, 0, 2, 2, 1, 0), false},
+		{"an ordinal more", 1, u(3, 4, 5, 6, 1, 0, 2, 0, 1, 7, 8, 9, 0, 0, 2, 2, 1, 0, 4, 0), false},
+		{"an ordinal too large", 0, u(1, 4, 1, 0, 2, 0, 0, 1<<32), false},
 		{"copies", 0, u(0, 2, 3, 4, 1, 0, 0, 2, 1, 5, 6), true},
 		{"no copies of a named type", 0, u(0, 1, 3, 4, 0, 0), false},
 		{"no copies of one without a name", 0, u(0, 0, 1, 5, 0), false},

@@ -44,7 +44,8 @@ var errRecord = damaged("its record does not make sense")
 func parseRecord(b []byte) (*record, error) { return parseRecordOf(b, nil) }
 
 // parseRecordOf reads of a record's changes only those to definitions that are
-// asked for, nil: all.
+// asked for, nil: all. What is behind the last number that it needs is not
+// looked at then.
 func parseRecordOf(b []byte, asked func(def uint32) bool) (*record, error) {
 	c := cursor{b: b}
 	r := &record{back: uint32(c.atMost(maxKernels)), order: binary.LittleEndian}
@@ -57,66 +58,90 @@ func parseRecordOf(b []byte, asked func(def uint32) bool) (*record, error) {
 	c.skip(r.nruns)
 	r.runs = c.b[start:c.i]
 	r.unique = uint32(c.atMost(maxTypes))
-	r.parseChanges(&c, asked)
+	columns := r.parseColumns(&c)
 	r.parseCopies(&c)
-	if !c.done() {
+	if c.bad || columns.ordinals > uint64(len(b)-c.i) {
+		return nil, errRecord
+	}
+	columns.parse(r, &c, asked)
+	if c.bad || asked == nil && c.i != len(b) {
 		return nil, errRecord
 	}
 	return r, nil
 }
 
-// parseChanges reads the changes: what they are of first, then all ordinals.
-func (r *record) parseChanges(c *cursor, asked func(def uint32) bool) {
-	n := c.count(2)
-	if n == 0 {
-		return
-	}
-	const skipped = -1
-	type rest struct{ change, ordinals int }
-	rests := make([]rest, 0, n)
-	if asked == nil {
-		r.changes = make([]variation, 0, n)
-	}
-	var words wordChunks
-	next, total, start := uint64(0), uint64(0), c.i
-	for range n {
-		next += c.atMost(maxDefinitions)
-		v := variation{def: uint32(next), types: 1}
-		if next++; next > maxDefinitions {
-			c.bad = true
-		}
-		slots := c.count(1)
-		if slots > 0 {
-			v.types += uint32(c.atMost(maxTypes - 1))
+// changeColumns are where a record's changes are: a column for each kind of
+// number, and how many there are.
+type changeColumns struct {
+	n                        int
+	gaps, slots, types, refs cursor
+	nrefs                    int
+	ordinals                 uint64
+}
+
+// parseColumns finds the columns but for the ordinals, and checks their
+// lengths: all numbers that they have between them take a byte each.
+func (r *record) parseColumns(c *cursor) changeColumns {
+	k := changeColumns{n: c.count(2)}
+	k.gaps = *c
+	c.skip(k.n)
+	k.slots = *c
+	c.skip(k.n)
+	k.types = *c
+	slots := k.slots
+	for n := k.n; n > 0 && !c.bad; n-- {
+		if slot := slots.count(1); slot > 0 {
+			k.nrefs += slot
+			k.ordinals += uint64(slot) * (c.atMost(maxTypes-1) + 1)
 		} else if r.back == 0 {
 			c.bad = true
 		}
-		// Each number takes a byte at least, behind where the changes start.
-		if total += uint64(slots) * (uint64(v.types) + 1); total > uint64(len(c.b)-start) {
-			c.bad = true
+		if c.bad = c.bad || slots.bad || uint64(k.nrefs)+k.ordinals > uint64(len(c.b)); c.bad {
+			return changeColumns{}
 		}
-		if c.bad {
+	}
+	k.refs = *c
+	c.skip(k.nrefs)
+	return k
+}
+
+// parse reads the changes, ordinals from c.
+func (k *changeColumns) parse(r *record, c *cursor, asked func(def uint32) bool) {
+	if k.n == 0 {
+		return
+	}
+	var words wordChunks
+	if asked == nil {
+		r.changes = make([]variation, 0, k.n)
+		words.free = make([]uint32, k.nrefs+int(k.ordinals))
+	}
+	next, before := uint64(0), 0
+	for range k.n {
+		next += k.gaps.atMost(maxDefinitions)
+		v := variation{def: uint32(next), types: 1}
+		if next++; next > maxDefinitions || k.gaps.bad {
+			c.bad = true
 			return
 		}
-		size := slots * int(v.types)
+		slots := int(k.slots.uvarint())
+		if slots > 0 {
+			v.types += uint32(k.types.uvarint())
+		}
+		ordinals := slots * int(v.types)
 		if asked != nil && !asked(v.def) {
-			c.skip(slots)
-			rests = append(rests, rest{skipped, size})
+			k.refs.skip(slots)
+			before += ordinals
 			continue
 		}
 		if slots > 0 {
-			v.refs, v.ordinals = words.take(slots), words.take(size)
-			v.parseRefs(c)
-			rests = append(rests, rest{len(r.changes), size})
+			v.refs, v.ordinals = words.take(slots), words.take(ordinals)
+			v.parseRefs(&k.refs)
+			c.skip(before)
+			v.parseOrdinals(c)
+			before = 0
+			c.bad = c.bad || k.refs.bad
 		}
 		r.changes = append(r.changes, v)
-	}
-	for _, rest := range rests {
-		if rest.change == skipped {
-			c.skip(rest.ordinals)
-		} else {
-			r.changes[rest.change].parseOrdinals(c)
-		}
 	}
 }
 
@@ -217,27 +242,36 @@ func (r *record) bytes(difference []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(k.extra))
 		next = k.at + 1
 	}
-	return b
+	return r.appendOrdinals(b)
 }
 
+// appendChanges writes the changes but for their ordinals, number by number.
 func (r *record) appendChanges(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.changes)))
 	next := uint32(0)
 	for i := range r.changes {
-		v := &r.changes[i]
-		b = binary.AppendUvarint(b, uint64(v.def-next))
-		next = v.def + 1
-		b = binary.AppendUvarint(b, uint64(len(v.refs)))
-		if len(v.refs) == 0 {
-			continue
+		b = binary.AppendUvarint(b, uint64(r.changes[i].def-next))
+		next = r.changes[i].def + 1
+	}
+	for i := range r.changes {
+		b = binary.AppendUvarint(b, uint64(len(r.changes[i].refs)))
+	}
+	for i := range r.changes {
+		if v := &r.changes[i]; len(v.refs) > 0 {
+			b = binary.AppendUvarint(b, uint64(v.types-1))
 		}
-		b = binary.AppendUvarint(b, uint64(v.types-1))
+	}
+	for i := range r.changes {
 		at := uint32(0)
-		for _, ref := range v.refs {
+		for _, ref := range r.changes[i].refs {
 			b = binary.AppendUvarint(b, uint64(ref-at))
 			at = ref + 1
 		}
 	}
+	return b
+}
+
+func (r *record) appendOrdinals(b []byte) []byte {
 	for i := range r.changes {
 		v := &r.changes[i]
 		for slot := range v.refs {
