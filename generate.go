@@ -47,11 +47,7 @@ func (g *Generator) Generate(ctx context.Context, source hub.Source, opt Options
 		return c.finish(start), nil
 	}
 
-	tasks, err := g.tasks(kernels)
-	if err != nil {
-		return c.finish(start), err
-	}
-
+	tasks := g.tasks(kernels, opt)
 	o := ordered{
 		collector: c, sink: sink, opt: opt, total: len(kernels), waiting: make(map[int]*Result),
 	}

@@ -25,14 +25,22 @@ type task struct {
 const fewStored = 2
 
 // tasks finds out which kernels of stores show the same of their types.
-func (g *Generator) tasks(kernels []*hub.Kernel) ([]task, error) {
+// Those that are larger than allowed are not looked at, for the reader to refuse
+// them; nor are those of a store that cannot be looked at, be it damaged: each
+// then fails for itself, or does not.
+func (g *Generator) tasks(kernels []*hub.Kernel, opt Options) []task {
+	largest := opt.MaxBytes
+	if largest <= 0 {
+		largest = hub.DefaultMaxBytes
+	}
+
 	tasks := make([]task, len(kernels))
 	stored := make(map[*store.Store][]int)
 	var stores []*store.Store
 	for i, k := range kernels {
 		tasks[i].kernel = k
 		s, ok := k.Store()
-		if !ok {
+		if !ok || k.Size() > largest {
 			continue
 		}
 		if stored[s] == nil {
@@ -50,15 +58,13 @@ func (g *Generator) tasks(kernels []*hub.Kernel) ([]task, error) {
 				scopes[i] = p.Scope()
 			}
 		}
-		if err := group(tasks, s, stored[s], scopes); err != nil {
-			return nil, err
-		}
+		group(tasks, s, stored[s], scopes)
 	}
-	return tasks, nil
+	return tasks
 }
 
 // group does so with the tasks of one store, for little- and big-endian kernels.
-func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) error {
+func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) {
 	var paths []string
 	if len(members) < s.Stats().Kernels {
 		for _, i := range members {
@@ -71,7 +77,7 @@ func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) er
 		}
 		view, err := s.View(scope, paths)
 		if err != nil {
-			return err
+			continue
 		}
 		leaders := make(map[int]int)
 		for _, i := range members {
@@ -91,7 +97,6 @@ func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) er
 			}
 		}
 	}
-	return nil
 }
 
 // like is the result of a kernel that shows the same as r's.
