@@ -18,11 +18,12 @@ import (
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/hub/store"
 	"github.com/btfgen/btfgen/internal/conformance/randbtf"
+	"github.com/btfgen/btfgen/kernels"
 )
 
 // storeAndTree writes kernels to a store and, as the store expands them, to an
 // archive tree. Kernels that a store refuses are in neither.
-func storeAndTree(t *testing.T, kernels map[string][]byte) (stored, tree hub.Source, count int) {
+func storeAndTree(t *testing.T, targets map[string][]byte) (stored, tree hub.Source, count int) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "kernels.store")
@@ -30,7 +31,7 @@ func storeAndTree(t *testing.T, kernels map[string][]byte) (stored, tree hub.Sou
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, raw := range kernels {
+	for name, raw := range targets {
 		types, err := store.Analyse(name, raw)
 		if err == nil {
 			err, count = w.Add(types), count+1
@@ -93,10 +94,10 @@ func said(t *testing.T, g *btfgen.Generator, s hub.Source, opt btfgen.Options) m
 	out["summary"] = fmt.Sprint(sum.Kernels, sum.Generated, sum.Distinct, sum.BytesIn, sum.BytesOut, sum.DistinctBytes, sum.NotApplicable, sum.Relocations)
 	for _, f := range sum.Failures {
 		text := f.Err.Error()
-		if _, after, ok := strings.Cut(text, ".btf: "); ok {
-			text = after
-		} else if _, after, ok := strings.Cut(text, ".store: "); ok {
-			text = after
+		for _, file := range []string{".btf: ", ".store: ", kernels.Name + ": "} {
+			if _, after, ok := strings.Cut(text, file); ok {
+				text = after
+			}
 		}
 		out["failure of "+f.Kernel] = text
 	}
@@ -158,9 +159,9 @@ func TestRandomStores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kernels := map[string][]byte{"d/1/x86_64/0": sample.Target}
+		targets := map[string][]byte{"d/1/x86_64/0": sample.Target}
 		for i, raw := range sample.More {
-			kernels[fmt.Sprint("d/1/x86_64/", 1+i)] = raw
+			targets[fmt.Sprint("d/1/x86_64/", 1+i)] = raw
 		}
 		local, err := btf.Parse(bytes.Clone(sample.Local))
 		if err != nil {
@@ -174,7 +175,7 @@ func TestRandomStores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, tree, count := storeAndTree(t, kernels)
+		stored, tree, count := storeAndTree(t, targets)
 		if count < 3 { // too few to be looked at without expanding them
 			continue
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/btfgen/btfgen/btf"
@@ -15,7 +16,14 @@ type looks struct {
 	str   func(uint32) ([]byte, error)
 	sets  []look
 	index map[string]int32
+	spent int // of maxLooks
 }
+
+// maxLooks bounds the sets, by the nodes and names in all of them: where
+// type_matches asks for much of a kernel there can be as many as subsets of it.
+const maxLooks = 1 << 20
+
+var errLooks = errors.New("the scope is too large to be looked at type by type")
 
 const unseen = int32(-1) // not looked at
 
@@ -23,8 +31,8 @@ const unseen = int32(-1) // not looked at
 type look struct {
 	nodes    []int32
 	all      bool
-	behind   int32
-	names    map[string]int32 // members' names that are looked for, and what their types are looked at with
+	behind   []int32            // nodes
+	names    map[string][]int32 // members' names that are looked for, and the nodes that their types are looked at by
 	flavored bool
 	members  map[uint32]member // by number of the name
 }
@@ -53,32 +61,33 @@ func (l *looks) set(nodes []int32) int32 {
 	if i, ok := l.index[string(key)]; ok {
 		return i
 	}
+	if l.spent > maxLooks {
+		return 0
+	}
 	i := int32(len(l.sets))
 	l.index[string(key)] = i
-	l.sets = append(l.sets, look{nodes: nodes, behind: unseen, members: make(map[uint32]member)})
-	names := make(map[string][]int32)
-	var behind []int32
-	own := &l.sets[i]
+	own := look{nodes: nodes, names: make(map[string][]int32), members: make(map[uint32]member)}
 	for _, n := range nodes {
 		node := &l.scope.Nodes[n]
 		own.all = own.all || node.All
 		own.flavored = own.flavored || node.Flavored
-		behind = append(behind, node.Behind...)
+		own.behind = append(own.behind, node.Behind...)
 		for name, next := range node.Members {
-			names[name] = append(names[name], next...)
+			own.names[name] = append(own.names[name], next...)
+			l.spent += 1 + len(next)
 		}
+		l.spent += 1 + len(node.Behind)
 	}
-	// The sets that it leads to may be this one, and move l.sets.
-	if len(behind) > 0 {
-		n := l.set(behind)
-		l.sets[i].behind = n
-	}
-	ids := make(map[string]int32, len(names))
-	for name, next := range names {
-		ids[name] = l.set(next)
-	}
-	l.sets[i].names = ids
+	l.sets = append(l.sets, own)
 	return i
+}
+
+// behind is what is looked at with behind a pointer.
+func (l *looks) behind(set int32) int32 {
+	if len(l.sets[set].behind) == 0 {
+		return unseen
+	}
+	return l.set(l.sets[set].behind)
 }
 
 // union is the number of what two sets have together.
@@ -106,7 +115,7 @@ func (l *looks) member(set int32, name uint32) (member, error) {
 	if name == 0 {
 		m.look = set
 		if next, ok := s.names[""]; ok {
-			m.look = l.union(set, next)
+			m.look = l.union(set, l.set(next))
 		}
 		l.sets[set].members[0] = m
 		return m, nil
@@ -117,13 +126,14 @@ func (l *looks) member(set int32, name uint32) (member, error) {
 	}
 	m.look = unseen
 	if next, ok := s.names[string(text)]; ok {
-		m.look = next
+		m.look = l.set(next)
+		s = &l.sets[set] // which may have moved
 	}
 	if at := bytes.Index(text, []byte("___")); s.flavored && at > 0 {
 		for want, next := range s.names {
 			if len(want) >= at && bytes.HasPrefix(text, []byte(want+"___")) {
-				m.look = l.union(max(m.look, 0), next)
-				s = &l.sets[set] // union may have moved it
+				m.look = l.union(max(m.look, 0), l.set(next))
+				s = &l.sets[set]
 			}
 		}
 	}

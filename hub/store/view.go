@@ -101,6 +101,9 @@ func (s *Store) View(scope *btf.Scope, paths []string) (*View, error) {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
+		if v.looks.spent > maxLooks {
+			return nil, fmt.Errorf("%s: %w", s.name, errLooks)
+		}
 	}
 	return v, nil
 }
@@ -223,6 +226,9 @@ func (v *View) reachAll() error {
 		for _, number := range v.groups[g].numbers {
 			if err := w.definition(number, v.groups[g].look); err != nil {
 				return err
+			}
+			if v.looks.spent > maxLooks {
+				return errLooks
 			}
 		}
 	}

@@ -131,9 +131,9 @@ func (v *View) onward(kind btf.Kind, look int32) (third, items int32) {
 	}
 	switch kind {
 	case btf.KindPtr:
-		return v.looks.sets[look].behind, unseen
+		return v.looks.behind(look), unseen
 	case btf.KindFuncProto:
-		behind := v.looks.sets[look].behind
+		behind := v.looks.behind(look)
 		return behind, behind
 	case btf.KindTypedef, btf.KindVolatile, btf.KindConst, btf.KindRestrict, btf.KindTypeTag, btf.KindFunc, btf.KindVar:
 		return look, unseen
