@@ -31,6 +31,7 @@ type View struct {
 	offsets  []uint32         // per number of a string: its place there, 0 if it has none
 
 	kernels []viewKernel // by number
+	classes [][]byte     // what the kernels of each show, as BTF
 	wanted  []bool       // which of them; nil: all
 	any     set          // what any of them has, if not all are wanted
 }
@@ -64,13 +65,17 @@ type viewDef struct {
 type flatLink struct {
 	index uint32
 	group int32
+	idle  bool // see compiler.link
 }
 
 // flatInner is a reference to a nameless type, in the same way, and how many
 // references by kind and name that has.
 type flatInner struct {
-	index, n uint32
-	nameless int32
+	index, n      uint32
+	nameless      int32
+	flat, flatEnd uint32 // which flatLinks are in it
+	innerEnd      uint32 // the flatInners up to here are, too
+	idle          bool
 }
 
 // viewKernel is a kernel.
@@ -79,8 +84,11 @@ type viewKernel struct {
 	vary   []viewVariation // ascending
 	copied []viewCopy      // of groups that are a root's
 	order  binary.ByteOrder
+	like   int32 // a kernel that shows the same, unknown if none is known
 	class  int32
 }
+
+const unknown = int32(-1)
 
 // viewVariation is the variation of a definition that is shown.
 type viewVariation struct {
@@ -346,29 +354,41 @@ func (v *View) readKernels() error {
 		}
 		records[n] = nil
 	}
+	for n := range v.kernels {
+		v.kernels[n].class = unknown
+	}
 	classes := make(map[string]int32)
-	var key []byte
-	m := new(merger)
+	m := newMerger(v)
 	for _, n := range v.store.byPath {
-		if v.wanted != nil && !v.wanted[n] {
-			continue
-		}
 		k := &v.kernels[n]
-		m.merge(v, k)
-		key = m.key(key[:0], k)
-		class, ok := classes[string(key)]
-		if !ok {
-			class = int32(len(classes))
-			classes[string(key)] = class
+		switch {
+		case v.wanted != nil && !v.wanted[n]:
+		case k.like != unknown && v.kernels[k.like].class != unknown:
+			k.class = v.kernels[k.like].class
+		default:
+			if err := m.merge(k); err != nil {
+				return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
+			}
+			key := m.key(k.order)
+			class, ok := classes[string(key)]
+			if !ok {
+				class = int32(len(v.classes))
+				classes[string(key)] = class
+				types, err := m.write(k.order)
+				if err != nil {
+					return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
+				}
+				v.classes = append(v.classes, types)
+			}
+			k.class = class
 		}
-		k.class = class
 	}
 	return nil
 }
 
 func (v *View) readKernel(n int, r *record) error {
 	k := &v.kernels[n]
-	k.order = r.order
+	k.order, k.like = r.order, unknown
 	k.in = newSet(uint32(len(v.defs)))
 	var base []viewVariation
 	if r.back > 0 {
@@ -413,6 +433,16 @@ func (v *View) readKernel(n int, r *record) error {
 			k.copied = append(k.copied, viewCopy{rank, c.typ, c.extra})
 		case g.root:
 			k.copied = append(k.copied, viewCopy{rank, c.typ, 1})
+		}
+	}
+	if r.back > 0 {
+		base := &v.kernels[n-int(r.back)]
+		if slices.Equal(k.in, base.in) && slices.EqualFunc(k.vary, base.vary, func(a, b viewVariation) bool { return a.variation == b.variation }) &&
+			slices.Equal(k.copied, base.copied) && k.order == base.order {
+			k.like = int32(n) - int32(r.back)
+			if base.like != unknown {
+				k.like = base.like
+			}
 		}
 	}
 	return nil
@@ -487,9 +517,5 @@ func (v *View) Types(path string, buf []byte) ([]byte, error) {
 	if k == nil {
 		return nil, fmt.Errorf("%s: %w: %s", v.store.name, ErrNotFound, path)
 	}
-	b, err := v.expand(k, buf)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", v.store.name, path, err)
-	}
-	return b, nil
+	return append(buf[:0], v.classes[k.class]...), nil
 }

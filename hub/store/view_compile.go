@@ -30,7 +30,12 @@ const notShown = 1<<31 - 1
 
 // namelessType is a record without a name, each once: its text is all that it is
 // but for ordinals.
-type namelessType struct{ template }
+type namelessType struct {
+	template
+	// partial: what is kept of it depends on where it is met, and so it matters
+	// whether two such types are one.
+	partial bool
+}
 
 // textCursor reads the text of a definition.
 type textCursor struct {
@@ -247,6 +252,10 @@ type compiler struct {
 	links []viewRef
 	text  []byte // of nameless records, with numbers of strings instead of new ones
 	key   []byte // what the definition shows
+
+	// Of references to groups, and of nameless types, in their order: nothing that
+	// is kept of a kernel follows them.
+	idle, idleInner []bool
 }
 
 // compileAll makes the templates of all definitions, and numbers what they show.
@@ -280,14 +289,21 @@ func (c *compiler) definition(d *viewDef) error {
 		return err
 	}
 	c.words, c.links, c.text, c.key = c.words[:0], c.links[:0], c.text[:0], c.key[:0]
+	c.idle, c.idleInner = c.idle[:0], c.idleInner[:0]
 	name := c.name()
 	look := c.view.groups[d.group].look
-	c.compile(c.number(), name, look, true, false, 1)
+	c.compile(c.number(), name, look, true, false, false, 1)
 	if err := c.failed(d.number); err != nil {
 		return err
 	}
 	d.template = c.view.keep(c.words, c.links)
 	c.view.flatten(d, d.template, 0)
+	for i, idle := range c.idle {
+		d.flat[i].idle = idle
+	}
+	for i, idle := range c.idleInner {
+		d.inner[i].idle = idle
+	}
 	return nil
 }
 
@@ -297,11 +313,13 @@ func (v *View) flatten(d *viewDef, t template, index uint32) {
 	for i := t.refs; i < t.refsEnd; i++ {
 		r := &v.refs[i]
 		if r.to >= 0 {
-			d.flat = append(d.flat, flatLink{index + r.index, r.to})
+			d.flat = append(d.flat, flatLink{index: index + r.index, group: r.to})
 			continue
 		}
-		d.inner = append(d.inner, flatInner{index + r.index, r.n, ^r.to})
+		at := len(d.inner)
+		d.inner = append(d.inner, flatInner{index: index + r.index, n: r.n, nameless: ^r.to, flat: uint32(len(d.flat))})
 		v.flatten(d, v.nameless[^r.to].template, index+r.index)
+		d.inner[at].flatEnd, d.inner[at].innerEnd = uint32(len(d.flat)), uint32(len(d.inner))
 	}
 }
 
@@ -341,8 +359,8 @@ func (c *compiler) offset(number uint32) uint32 {
 
 // compile makes a record's words, on top of c.words. keyed says that it is shown
 // in the definition's own right: what its parts show goes into the key one by
-// one; of others it is their text. For behind, see scan.
-func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind bool, depth int) {
+// one; of others it is their text. For behind, see scan; for idle, link.
+func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind, idle bool, depth int) {
 	kind, more := headOf(head)
 	if kind == 0 || depth > maxDepth {
 		c.bad = true
@@ -362,6 +380,7 @@ func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind b
 	c.words = append(c.words, c.offset(name), uint32(info&1)<<31|uint32(kind)<<24|uint32(info>>1))
 	third, items := c.view.onward(kind, look)
 	behind = isBehind(kind, behind)
+	idle = idle || third == unseen && (kind == btf.KindPtr || kind == btf.KindFuncProto)
 	// What a pointer or a prototype refers to is shown as it stands.
 	parts := keyed && (kind.IsComposite() || kind.IsModifier() || kind == btf.KindArray || kind == btf.KindEnum || kind == btf.KindEnum64 || kind == btf.KindVar || kind == btf.KindFunc)
 	if parts {
@@ -373,7 +392,7 @@ func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind b
 	}
 	s := &shapes[kind]
 	if s.third == wordRef {
-		c.link(first, third, parts, behind, depth)
+		c.link(first, third, parts, behind, idle, depth)
 	} else {
 		c.plain(parts)
 	}
@@ -383,11 +402,11 @@ func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind b
 		if look == unseen {
 			index = unseen
 		}
-		c.link(first, look, parts, behind, depth)
-		c.link(first, index, parts, false, depth)
+		c.link(first, look, parts, behind, idle, depth)
+		c.link(first, index, parts, false, idle, depth)
 		c.plain(parts)
 	case kind.IsComposite():
-		c.members(first, info, look, parts, depth)
+		c.members(first, info, look, parts, idle, depth)
 	case kind.IsEnum():
 		c.enumerators(first, info, look, parts, depth)
 	default:
@@ -395,7 +414,7 @@ func (c *compiler) compile(head uint64, name uint32, look int32, keyed, behind b
 			c.plain(parts)
 		}
 		if s.item != nil {
-			c.items(first, s, info, items, behind, depth)
+			c.items(first, s, info, items, behind, idle, depth)
 		}
 	}
 	if keyed && !parts {
@@ -414,8 +433,10 @@ func (c *compiler) plain(keyed bool) {
 
 // link reads a reference of the record that starts at a word. What a pointer
 // points to stays open, unless something looks at it through a pointer: nothing
-// else asks for it.
-func (c *compiler) link(first uint32, look int32, keyed, behind bool, depth int) {
+// else asks for it. An idle reference is one that nothing which is kept of a kernel
+// follows: behind a pointer that is not looked through, of a member that is not
+// looked at.
+func (c *compiler) link(first uint32, look int32, keyed, behind, idle bool, depth int) {
 	at := uint32(len(c.words))
 	c.words = append(c.words, 0)
 	head := c.number()
@@ -437,21 +458,23 @@ func (c *compiler) link(first uint32, look int32, keyed, behind bool, depth int)
 		}
 		if g, ok := c.view.groupOf[head<<32|uint64(name)]; ok && (!behind || c.view.groups[g].behind) {
 			c.putText(1) // the same type elsewhere may stay open
+			c.idle = append(c.idle, idle)
 			c.links = append(c.links, viewRef{at: at - first, to: g, index: index})
 		} else {
 			c.words[at] = notShown
 		}
 	default:
 		index := c.refs
-		n := c.nested(head, look, keyed, behind, depth)
+		n := c.nested(head, look, keyed, behind, idle, depth)
 		c.links = append(c.links, viewRef{at: at - first, to: ^n, index: index, n: c.refs - index})
 	}
 }
 
 // nested reads a record without a name and gives its number.
-func (c *compiler) nested(head uint64, look int32, keyed, behind bool, depth int) int32 {
+func (c *compiler) nested(head uint64, look int32, keyed, behind, idle bool, depth int) int32 {
+	c.idleInner = append(c.idleInner, idle)
 	words, links, text, index := len(c.words), len(c.links), len(c.text), c.refs
-	c.compile(head, 0, look, keyed, behind, depth+1)
+	c.compile(head, 0, look, keyed, behind, idle, depth+1)
 	if c.bad {
 		return 0
 	}
@@ -463,7 +486,17 @@ func (c *compiler) nested(head uint64, look int32, keyed, behind bool, depth int
 		for i := range c.links[links:] {
 			c.links[links+i].index -= index
 		}
-		v.nameless = append(v.nameless, namelessType{v.keep(c.words[words:], c.links[links:])})
+		v.nameless = append(v.nameless, namelessType{template: v.keep(c.words[words:], c.links[links:])})
+	}
+	// Of a struct it depends on where it is met which members are kept; of a pointer
+	// or prototype, whether what is behind; of any, where it is referred to but not
+	// looked at, whether it is there at all.
+	kind, _ := headOf(head)
+	third, _ := v.onward(kind, look)
+	switch {
+	case idle:
+	case kind.IsComposite(), look == unseen, third != unseen && (kind == btf.KindPtr || kind == btf.KindFuncProto):
+		v.nameless[n].partial = true
 	}
 	c.words, c.links = c.words[:words], c.links[:links]
 	return n
@@ -471,8 +504,9 @@ func (c *compiler) nested(head uint64, look int32, keyed, behind bool, depth int
 
 // members reads those of a struct or union. One with a name has only those that
 // are looked at; one without a name has all, since it may be in several places.
-func (c *compiler) members(first uint32, info uint64, look int32, keyed bool, depth int) {
-	whole := depth > 1 || c.view.looks.sets[look].all
+func (c *compiler) members(first uint32, info uint64, look int32, keyed, idle bool, depth int) {
+	all := look != unseen && c.view.looks.sets[look].all
+	whole := depth > 1 || all
 	offset, kept := uint32(0), uint32(0)
 	for n := info >> 1; n > 0 && !c.bad; n-- {
 		name := c.name()
@@ -488,7 +522,7 @@ func (c *compiler) members(first uint32, info uint64, look int32, keyed bool, de
 			continue
 		}
 		kept++
-		shown := keyed && (seen || whole && look != unseen && c.view.looks.sets[look].all)
+		shown := keyed && (seen || all)
 		c.words = append(c.words, c.offset(name))
 		c.putText(uint64(name))
 		if shown {
@@ -498,7 +532,7 @@ func (c *compiler) members(first uint32, info uint64, look int32, keyed bool, de
 			c.ref(depth)
 			c.words = append(c.words, notShown)
 		} else {
-			c.link(first, m.look, shown, false, depth)
+			c.link(first, m.look, shown, false, idle || !seen && !all, depth)
 		}
 		offset = c.memberOffset(info, offset)
 		c.words = append(c.words, offset)
@@ -559,7 +593,7 @@ func (c *compiler) enumerators(first uint32, info uint64, look int32, keyed bool
 }
 
 // items reads those of a prototype or a section.
-func (c *compiler) items(first uint32, s *shape, info uint64, look int32, behind bool, depth int) {
+func (c *compiler) items(first uint32, s *shape, info uint64, look int32, behind, idle bool, depth int) {
 	before := uint32(0)
 	for n := info >> 1; n > 0 && !c.bad; n-- {
 		for _, class := range s.item {
@@ -569,7 +603,7 @@ func (c *compiler) items(first uint32, s *shape, info uint64, look int32, behind
 				c.words = append(c.words, c.offset(name))
 				c.putText(uint64(name))
 			case wordRef:
-				c.link(first, look, false, behind, depth)
+				c.link(first, look, false, behind, idle, depth)
 			case wordAfter:
 				before += c.word()
 				c.words = append(c.words, before)
