@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btfgen/btfgen"
+	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/internal/packaged"
 )
@@ -85,6 +88,30 @@ func TestStoreIsTheArchiveTree(t *testing.T) {
 		if len(a) != kernels || len(b) != kernels {
 			t.Errorf("%d minimal BTFs from the archive tree and %d from the store, of %d kernels", len(a), len(b), kernels)
 		}
+	})
+	// Each object by itself: what a scope shows is another for each.
+	t.Run("each object", func(t *testing.T) {
+		tree, stored := opened(t, hubDir), opened(t, at("store"))
+		var differences []string
+		some := packaged.Objects(t, packages...)
+		for _, o := range some {
+			g, err := btfgen.New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := generated(t, g, tree), generated(t, g, stored)
+			for name, want := range a {
+				if !bytes.Equal(want, b[name]) {
+					differences = append(differences, fmt.Sprintf("%s, %s: from the store it is another: %d bytes, %d from the archive tree", o.Name, name, len(b[name]), len(want)))
+				}
+			}
+			if len(a) == 0 || len(a) != len(b) {
+				t.Errorf("%s: %d minimal BTFs from the archive tree and %d from the store", o.Name, len(a), len(b))
+			}
+		}
+		slices.Sort(differences)
+		report(t, differences)
+		t.Logf("%d objects", len(some))
 	})
 	t.Run("bundle", func(t *testing.T) {
 		c := &commands{t, c.program}
@@ -196,6 +223,55 @@ func objectFiles(t *testing.T, dir string) []string {
 		files = append(files, file)
 	}
 	return files
+}
+
+// opened is a source of which each kernel is unpacked once only, unless it is in a
+// store.
+func opened(t *testing.T, path string) hub.Source {
+	t.Helper()
+	source, err := hub.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernels, _, err := source.Kernels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := kernels[0].Store(); ok {
+		return source
+	}
+	dir, r := t.TempDir(), hub.NewReader()
+	for _, k := range kernels {
+		types, err := k.Load(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, filepath.FromSlash(k.Name)+".btf")
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, types.Vmlinux, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if source, err = hub.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+// generated is the minimal BTF of each kernel.
+func generated(t *testing.T, g *btfgen.Generator, source hub.Source) map[string][]byte {
+	t.Helper()
+	found := make(map[string][]byte)
+	sum, err := g.Generate(context.Background(), source, btfgen.Options{}, func(r *btfgen.Result) error {
+		found[r.Kernel] = r.BTF
+		return nil
+	})
+	if err != nil || len(sum.Failures) > 0 {
+		t.Fatal(err, sum.Failures)
+	}
+	return found
 }
 
 func mustRead(t *testing.T, file string) []byte {
