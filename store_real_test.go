@@ -126,7 +126,8 @@ func ownRelocations(t *testing.T, rng *rand.Rand, raw []byte, count int) *bpfelf
 	o := &bpfelf.Object{Name: "own", ByteOrder: b.ByteOrder(), BTF: b}
 	for len(o.Relocs) < count {
 		kind := core.Kind(rng.IntN(int(core.TypeMatches) + 1))
-		id, access := btf.ID(0), "0"
+		var id btf.ID
+		access := "0"
 		switch kind {
 		case core.EnumvalExists, core.EnumvalValue:
 			id = pick(btf.KindEnum, btf.KindEnum64, btf.KindTypedef)
