@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,8 @@ func storeAndTree(t *testing.T, targets map[string][]byte) (stored, tree hub.Sou
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, raw := range targets {
+	for i, name := range slices.Sorted(maps.Keys(targets)) {
+		raw := targets[name]
 		types, err := store.Analyse(name, raw)
 		if err == nil {
 			err, count = w.Add(types), count+1
@@ -39,6 +41,11 @@ func storeAndTree(t *testing.T, targets map[string][]byte) (stored, tree hub.Sou
 		var refused *store.RefusedError
 		if err != nil && !errors.As(err, &refused) {
 			t.Fatal(err)
+		}
+		if i%2 == 0 { // layers
+			if err := w.Commit(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := errors.Join(w.Commit(), w.Close()); err != nil {
