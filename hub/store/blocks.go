@@ -10,13 +10,24 @@ import (
 // own: the directory, or the layer's head, has one of the packed bytes.
 
 // encoder packs as small as it can; it is deterministic.
-var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false),
-		zstd.WithWindowSize(4<<20))
-})
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newEncoder() })
+
+func newEncoder(more ...zstd.EOption) (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false),
+		zstd.WithWindowSize(4<<20))...)
+}
 
 func pack(raw []byte) ([]byte, error) {
 	e, err := encoder()
+	if err != nil {
+		return nil, err
+	}
+	return e.EncodeAll(raw, nil), nil
+}
+
+// packWith packs with a dictionary, which the frame does not name.
+func packWith(raw, dictionary []byte) ([]byte, error) {
+	e, err := newEncoder(zstd.WithEncoderDictRaw(0, dictionary), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +47,9 @@ var decoders = sync.Pool{New: func() any {
 // 4 bytes.
 const maxRatio = 32 << 10
 
-// unpack expands packed into exactly size bytes.
-func unpack(packed []byte, crc uint32, size int) ([]byte, error) {
+// unpack expands packed into exactly size bytes. dictionary is nil if it was
+// packed without one.
+func unpack(packed []byte, crc uint32, size int, dictionary []byte) ([]byte, error) {
 	if checksum(packed) != crc {
 		return nil, damaged("wrong checksum")
 	}
@@ -49,6 +61,12 @@ func unpack(packed []byte, crc uint32, size int) ([]byte, error) {
 		return nil, damaged("no zstd decoder")
 	}
 	defer decoders.Put(d)
+	if dictionary != nil {
+		if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(0, dictionary)); err != nil {
+			return nil, damaged("zstd: %v", err)
+		}
+		defer func() { _ = d.ResetWithOptions(nil, zstd.WithDecoderDictDelete()) }()
+	}
 	out, err := d.DecodeAll(packed, make([]byte, 0, size))
 	if err != nil {
 		return nil, damaged("zstd: %v", err)

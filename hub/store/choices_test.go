@@ -135,3 +135,25 @@ func Choices(s *Store) (lines []string, err error) {
 	lines = append(lines, fmt.Sprintf("definitions: %d; with ordinals in them: %d", s.definitions, len(chosen)))
 	return lines, err
 }
+
+// Dictionaries is how many bytes blocks with a dictionary take, lists included,
+// and how many they would take without.
+func Dictionaries(s *Store) (with, without int, err error) {
+	for i := range s.definitionBlocks {
+		b := &s.definitionBlocks[i]
+		if b.dictionary.count == 0 {
+			continue
+		}
+		raw, err := s.expandBlock(b)
+		if err != nil {
+			return 0, 0, err
+		}
+		plain, err := pack(raw)
+		if err != nil {
+			return 0, 0, err
+		}
+		with += int(b.packed) + len(b.dictionary.gaps)
+		without += len(plain)
+	}
+	return with, without, nil
+}

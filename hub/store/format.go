@@ -150,6 +150,17 @@ type block struct {
 	newStrings  uint32
 	firstKind   uint8
 	firstName   string
+	dictionary  dictionary
+}
+
+// hasDictionary is set in the number of a group, where a dictionary follows.
+const hasDictionary = 2
+
+func (b *block) groupAndMore() uint8 {
+	if b.dictionary.count > 0 {
+		return b.group | hasDictionary
+	}
+	return b.group
 }
 
 // entry is a kernel as a directory lists it.
@@ -191,11 +202,15 @@ func (d *directory) bytes() []byte {
 			put(uint64(k.packed))
 			b = binary.LittleEndian.AppendUint32(b, k.crc)
 			if kind == definitionBlock {
-				put(uint64(k.group))
+				put(uint64(k.groupAndMore()))
 				put(uint64(k.newStrings))
 				put(uint64(k.firstKind))
 				put(uint64(len(k.firstName)))
 				b = append(b, k.firstName...)
+				if k.dictionary.count > 0 {
+					put(uint64(k.dictionary.count))
+					b = append(b, k.dictionary.gaps...)
+				}
 			}
 		}
 	}
@@ -233,10 +248,14 @@ func parseDirectory(raw []byte) (*directory, error) {
 		for n := c.count(7); n > 0 && !c.bad; n-- {
 			k := block{kind: kind, count: c.word(), raw: uint32(c.atMost(maxBlock)), packed: c.word(), crc: c.fixed32()}
 			if kind == definitionBlock {
-				k.group = uint8(c.atMost(1))
+				group := uint8(c.atMost(hasDictionary | 1))
+				k.group = group &^ hasDictionary
 				k.newStrings = c.word()
 				k.firstKind = uint8(c.atMost(31))
 				k.firstName = string(c.take(int(c.atMost(maxBlock))))
+				if group&hasDictionary != 0 {
+					k.dictionary = parseDictionary(&c)
+				}
 				if k.newStrings > d.strings {
 					c.bad = true
 				}

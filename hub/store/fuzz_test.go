@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -18,6 +19,11 @@ func FuzzOpen(f *testing.F) {
 		f.Add(raw[:end])
 	}
 	f.Add(raw[:len(raw)-1])
+	with, err := os.ReadFile(storeOf(f, versions(f, 3)...))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(with)
 	f.Fuzz(func(_ *testing.T, raw []byte) { _ = readAll(raw) })
 }
 
@@ -59,6 +65,44 @@ func FuzzParts(f *testing.F) {
 			first.Path, second.Path = "base", "k"
 			_ = readAll(parts(strs, defs, count, written{first, base}, written{second, rec}))
 		}
+	})
+}
+
+// FuzzDictionary expands arbitrary bytes with arbitrary dictionaries, as a block
+// of definitions of an appended layer.
+func FuzzDictionary(f *testing.F) {
+	raw, err := os.ReadFile(storeOf(f, versions(f, 3)...))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, b := range s.definitionBlocks {
+		var list []byte
+		if b.dictionary.count > 0 {
+			list = append(binary.AppendUvarint(nil, uint64(b.dictionary.count)), b.dictionary.gaps...)
+		}
+		f.Add(list, raw[b.offset:][:b.packed], b.raw, uint16(b.count))
+	}
+	f.Fuzz(func(t *testing.T, list, packed []byte, size uint32, count uint16) {
+		c := cursor{b: list}
+		d := dictionary{}
+		if len(list) > 0 {
+			d = parseDictionary(&c)
+		}
+		if !c.done() || d.end > s.layers[1].definitions || size > maxBlock || uint32(count)*3 > size {
+			return
+		}
+		of, err := read("store", bytes.NewReader(append(slices.Clip(raw), packed...)), int64(len(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := &of.definitionBlocks[2] // now it is behind the others
+		last.offset, last.packed, last.raw, last.crc = of.size, uint32(len(packed)), size, checksum(packed)
+		last.count, last.dictionary = uint32(count), d
+		_, _ = of.definitionBlock(2)
 	})
 }
 

@@ -35,6 +35,7 @@ type layerWriter struct {
 	newStrings           []uint32
 	dir                  directory
 	raw                  [][]byte // of dir.blocks
+	dictionaries         [][]byte // of dir.blocks; nil: none
 	near                 []nearby // kernels that may serve as a base
 }
 
@@ -111,6 +112,7 @@ func (w *layerWriter) block(b block, raw []byte) {
 	b.raw = uint32(len(raw))
 	w.dir.blocks = append(w.dir.blocks, b)
 	w.raw = append(w.raw, raw)
+	w.dictionaries = append(w.dictionaries, nil)
 }
 
 // writeDefinitions sorts the new definitions and writes them, numbering strings
@@ -142,19 +144,24 @@ func (w *layerWriter) writeDefinitions(news []uint32) error {
 	if failed != nil {
 		return failed
 	}
-	var b block
+	older := w.older(news)
+	b := block{kind: definitionBlock}
 	var raw []byte
-	flush := func() {
-		if b.count > 0 {
+	flush := func(written []uint32) (err error) {
+		var dictionary []byte
+		if b.dictionary, dictionary, err = w.dictionary(written, older); err == nil {
 			w.block(b, raw)
+			w.dictionaries[len(w.dictionaries)-1] = dictionary
+			b, raw = block{kind: definitionBlock}, nil
 		}
-		b, raw = block{kind: definitionBlock}, nil
+		return err
 	}
-	flush()
-	for _, n := range news {
+	for i, n := range news {
 		d := &w.from.defs[n]
 		if group := groupOf(d.kind); b.count > 0 && (group != b.group || len(raw) >= blockSizes[b.group]) {
-			flush()
+			if err := flush(news[i-int(b.count) : i]); err != nil {
+				return err
+			}
 		}
 		if b.count == 0 {
 			b.group, b.firstKind, b.firstName = groupOf(d.kind), uint8(d.kind), w.from.strings[d.name]
@@ -181,8 +188,10 @@ func (w *layerWriter) writeDefinitions(news []uint32) error {
 		w.definitions++
 		w.defNumber[n] = w.definitions
 	}
-	flush()
-	return nil
+	if b.count == 0 {
+		return nil
+	}
+	return flush(news[len(news)-int(b.count):])
 }
 
 // writeStrings writes the new strings, those of definitions of different groups
@@ -303,6 +312,22 @@ func (w *layerWriter) neighbours(path string) []nearby {
 	return list
 }
 
+// pack packs a block, with its dictionary if that makes it smaller.
+func (w *layerWriter) pack(i int) ([]byte, error) {
+	b, err := pack(w.raw[i])
+	if text := w.dictionaries[i]; text != nil && err == nil {
+		var with []byte
+		with, err = packWith(w.raw[i], text)
+		if of := &w.dir.blocks[i].dictionary; len(with)+len(of.gaps) < len(b) {
+			b = with
+		} else {
+			*of = dictionary{}
+		}
+	}
+	w.raw[i], w.dictionaries[i] = nil, nil
+	return b, err
+}
+
 // finish packs the blocks and puts the layer together, head included.
 func (w *layerWriter) finish() ([]byte, error) {
 	packed := make([][]byte, len(w.raw))
@@ -312,8 +337,7 @@ func (w *layerWriter) finish() ([]byte, error) {
 	for range min(runtime.GOMAXPROCS(0), len(w.raw)) {
 		wait.Go(func() {
 			for i := range next {
-				packed[i], errs[i] = pack(w.raw[i])
-				w.raw[i] = nil
+				packed[i], errs[i] = w.pack(i)
 			}
 		})
 	}

@@ -162,7 +162,7 @@ func (s *Store) readLayer(h *layerHead) error {
 	if _, err := s.in.ReadAt(packed, s.size+headLen); err != nil {
 		return err
 	}
-	raw, err := unpack(packed, h.dirCRC, int(h.dirRaw))
+	raw, err := unpack(packed, h.dirCRC, int(h.dirRaw), nil)
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
@@ -188,6 +188,9 @@ func (s *Store) readLayer(h *layerHead) error {
 			s.stringBlocks = append(s.stringBlocks, b)
 		case definitionBlock:
 			b.firstString, b.layer = firstString, len(s.layers)
+			if b.dictionary.end > s.definitions {
+				return damaged("a dictionary has definition %d, earlier layers have %d", b.dictionary.end-1, s.definitions)
+			}
 			if uint64(firstString)+uint64(b.newStrings) > uint64(s.strings)+uint64(d.strings) {
 				return damaged("its definitions have more new strings than there are")
 			}
@@ -293,7 +296,11 @@ func (s *Store) expandBlock(b *block) ([]byte, error) {
 	if _, err := s.in.ReadAt(packed, b.offset); err != nil {
 		return nil, fmt.Errorf("block of %v at %d: %w", b.kind, b.offset, err)
 	}
-	raw, err := unpack(packed, b.crc, int(b.raw))
+	dictionary, err := s.dictionaryText(b)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := unpack(packed, b.crc, int(b.raw), dictionary)
 	if err != nil {
 		return nil, fmt.Errorf("block of %v at %d: %w", b.kind, b.offset, err)
 	}
