@@ -2,11 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"text/tabwriter"
+
+	"github.com/btfgen/btfgen/internal/measure"
 )
 
 func main() {
@@ -33,24 +33,6 @@ func main() {
 	}
 }
 
-// result is one line of the table.
-type result struct {
-	What string `json:"what"`
-	// Us and Peer are in Unit; Peer is 0 where there is none.
-	Us   float64 `json:"us"`
-	Peer float64 `json:"peer,omitempty"`
-	Unit string  `json:"unit"`
-	// Ratio is what the bar is about: of the medians Peer/Us or Us/Peer, or Us, as
-	// Measure says.
-	Measure string  `json:"measure"`
-	Ratio   float64 `json:"ratio"`
-	// Best is the ratio of each side's quickest round, which other load on the
-	// machine changes least; for information.
-	Best float64 `json:"best,omitempty"`
-	Bar  string  `json:"bar,omitempty"` // such as ">= 20"; empty: none, for information
-	Met  bool    `json:"met"`
-}
-
 func run(rounds int, asJSON bool) (missed int, _ error) {
 	b, err := prepare(rounds)
 	if err != nil {
@@ -61,65 +43,21 @@ func run(rounds int, asJSON bool) (missed int, _ error) {
 	if err != nil {
 		return 0, err
 	}
-	for i := range results {
-		r := &results[i]
-		if b.few {
-			r.Bar, r.Met = "", true
-		}
-		if !r.Met {
-			missed++
+	if b.few {
+		for i, r := range results {
+			results[i] = r.Unjudged()
 		}
 	}
+	missed = len(measure.Missed(results))
 	if asJSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
 		return missed, e.Encode(struct {
-			Rounds  int      `json:"rounds"`
-			Kernels int      `json:"kernels"`
-			Notes   []string `json:"notes"`
-			Results []result `json:"results"`
+			Rounds  int              `json:"rounds"`
+			Kernels int              `json:"kernels"`
+			Notes   []string         `json:"notes"`
+			Results []measure.Result `json:"results"`
 		}{rounds, len(b.raw), b.notes, results})
 	}
-	return missed, b.print(results)
+	return missed, measure.Print(os.Stdout, "btfgen", results, b.notes)
 }
-
-func (b *bench) print(results []result) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "measurement\tbtfgen\tpeer\tratio\tof the best rounds\tbar\t")
-	for _, r := range results {
-		peer, best, verdict := "", "", ""
-		if r.Best != 0 {
-			best = fmt.Sprintf("%.2f", r.Best)
-		}
-		if r.Peer != 0 {
-			peer = number(r.Peer, r.Unit)
-		}
-		switch {
-		case r.Bar == "":
-		case r.Met:
-			verdict = r.Bar + " met"
-		default:
-			verdict = r.Bar + " MISSED"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f (%s)\t%s\t%s\t\n", r.What, number(r.Us, r.Unit), peer, r.Ratio, r.Measure, best, verdict)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, n := range b.notes {
-		fmt.Println("-", n)
-	}
-	return nil
-}
-
-func number(v float64, unit string) string {
-	switch unit {
-	case "s":
-		return fmt.Sprintf("%.3f s", v)
-	case "MB":
-		return fmt.Sprintf("%.1f MB", v)
-	}
-	return fmt.Sprintf("%.0f %s", v, unit)
-}
-
-var errTool = errors.New("not installed (scripts/test-setup installs it)")

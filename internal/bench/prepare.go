@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/internal/kernelsample"
+	"github.com/btfgen/btfgen/internal/measure"
 )
 
 // bench is everything that is measured.
@@ -42,12 +41,12 @@ func (b *bench) note(format string, args ...any) {
 
 func prepare(rounds int) (_ *bench, err error) {
 	b := &bench{rounds: rounds}
-	// Both sides write their results to memory, so that making files on some disk
-	// is not part of what is measured.
-	if b.scratch, err = os.MkdirTemp("/dev/shm", "btfgen-bench-"); err != nil {
-		if b.scratch, err = os.MkdirTemp("", "btfgen-bench-"); err != nil {
-			return nil, err
-		}
+	scratch, memory, err := measure.Scratch("btfgen-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b.scratch = scratch
+	if !memory {
 		b.note("there is no /dev/shm: results are written to a disk, by both sides")
 	}
 	defer func() {
@@ -56,20 +55,16 @@ func prepare(rounds int) (_ *bench, err error) {
 		}
 	}()
 	for name, path := range map[string]*string{"bpftool": &b.bpftool, "xz": &b.xz, "time": &b.time} {
-		if *path, err = program(name); err != nil {
+		if *path, err = measure.Program(name); err != nil {
 			return nil, err
 		}
 	}
-	top, err := output("go", "list", "-m", "-f", "{{.Dir}}", "github.com/btfgen/btfgen")
+	top, err := measure.Repository()
 	if err != nil {
 		return nil, err
 	}
-	top = strings.TrimSpace(top)
-	b.btfgen = filepath.Join(b.scratch, "btfgen")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.btfgen, "./cmd/btfgen")
-	build.Dir, build.Env = top, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build btfgen: %w: %s", err, out)
+	if b.btfgen, err = measure.Build(top, b.scratch); err != nil {
+		return nil, err
 	}
 	if b.hub = os.Getenv("BTFGEN_HUB"); b.hub == "" {
 		b.few = true
@@ -81,7 +76,12 @@ func prepare(rounds int) (_ *bench, err error) {
 	if err := b.unpack(); err != nil {
 		return nil, err
 	}
-	if err := b.collect("libbpf-tools", "xdp-tools", "libxdp1"); err != nil {
+	objects, err := measure.Objects(filepath.Join(b.scratch, "objects"), "libbpf-tools", "xdp-tools", "libxdp1")
+	if err != nil {
+		return nil, err
+	}
+	b.objects = measure.Files(objects)
+	if b.small, err = measure.Opensnoop(objects); err != nil {
 		return nil, err
 	}
 	b.example = filepath.Join(top, "testdata", "example", "execsnoop.bpfeb.o")
@@ -92,27 +92,6 @@ func prepare(rounds int) (_ *bench, err error) {
 	return b, err
 }
 
-// program finds one that may be in a folder that only root's PATH has.
-func program(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s: %w", name, errTool)
-}
-
-func output(name string, args ...string) (string, error) {
-	out, err := exec.Command(name, args...).Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return "", fmt.Errorf("%s: %w: %s", name, err, exit.Stderr)
-	}
-	return string(out), err
-}
-
 // packFew makes a tree of packed kernels out of some built-in ones.
 func (b *bench) packFew() error {
 	b.hub = filepath.Join(b.scratch, "hub")
@@ -120,7 +99,7 @@ func (b *bench) packFew() error {
 		return err
 	}
 	for _, path := range kernelsample.Paths() {
-		if _, err := output(b.xz, filepath.Join(b.hub, filepath.FromSlash(path)+".btf")); err != nil {
+		if _, err := measure.Output(b.xz, filepath.Join(b.hub, filepath.FromSlash(path)+".btf")); err != nil {
 			return err
 		}
 	}
@@ -228,47 +207,4 @@ func magicOf(file string) (uint16, error) {
 		return 0, fmt.Errorf("%s: %w", file, err)
 	}
 	return binary.LittleEndian.Uint16(b[:]), nil
-}
-
-// collect writes all objects of Debian packages as files of their own, which is
-// what both sides get.
-func (b *bench) collect(packages ...string) error {
-	dir := filepath.Join(b.scratch, "objects")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	for _, name := range packages {
-		list, err := output("dpkg", "-L", name)
-		if err != nil {
-			return fmt.Errorf("package %s: %w: %w", name, errTool, err)
-		}
-		for path := range strings.Lines(list) {
-			path = strings.TrimSuffix(path, "\n")
-			folder := filepath.Base(filepath.Dir(path))
-			if folder != "bin" && folder != "sbin" && filepath.Ext(path) != ".o" {
-				continue
-			}
-			if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-				continue
-			}
-			found, err := bpfelf.Open(path)
-			if err != nil && !errors.Is(err, bpfelf.ErrNotObject) {
-				return err
-			}
-			for _, o := range found {
-				file := filepath.Join(dir, fmt.Sprintf("%03d-%s.o", len(b.objects), o.Name))
-				if err := os.WriteFile(file, o.Raw, 0o644); err != nil {
-					return err
-				}
-				b.objects = append(b.objects, file)
-				if o.Name == "opensnoop#0" {
-					b.small = file
-				}
-			}
-		}
-	}
-	if b.small == "" {
-		return errors.New("opensnoop of libbpf-tools has no eBPF object")
-	}
-	return nil
 }
