@@ -6,17 +6,14 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
 
 	"github.com/btfgen/btfgen/hub"
-	"github.com/btfgen/btfgen/hub/store"
 	"github.com/btfgen/btfgen/internal/kernelseries"
+	"github.com/btfgen/btfgen/internal/kernelseries/seriesstore"
 )
 
 func main() {
@@ -28,7 +25,7 @@ func main() {
 	flag.StringVar(&o.tree, "tree", "", "folder to write some of the kernels to, as raw BTF")
 	flag.IntVar(&o.every, "every", 50, "which kernels go to -tree: every so many-th")
 	flag.Parse()
-	if o.hub == "" || o.out == "" || flag.NArg() > 0 {
+	if o.hub == "" || o.out == "" || o.kernels < 1 || o.every < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -45,98 +42,28 @@ type options struct {
 }
 
 func (o *options) run() error {
-	bases, err := o.bases()
-	if err != nil {
-		return err
+	if _, err := os.Lstat(o.out); err == nil {
+		return fmt.Errorf("%s is there already", o.out)
 	}
-	layers := o.out + ".layers"
-	w, err := store.Create(layers)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(layers)
-	err = errors.Join(o.fill(w, bases), w.Commit())
-	if err == nil {
-		err = w.Compact(o.out)
-	}
-	return errors.Join(err, w.Close())
-}
-
-func (o *options) bases() ([]kernelseries.Base, error) {
 	source, err := hub.Open(o.hub)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	kernels, _, err := source.Kernels()
-	if err != nil {
-		return nil, err
-	}
-	var bases []kernelseries.Base
-	for _, k := range kernels {
-		bases = append(bases, kernelseries.Base{Path: k.Name, Load: func() ([]byte, error) {
-			types, err := k.Load(hub.NewReader())
-			return types.Vmlinux, err
-		}})
-	}
-	return bases, nil
-}
-
-// fill adds the kernels in their order; they are taken apart on all processors.
-func (o *options) fill(w *store.Writer, bases []kernelseries.Base) error {
-	type job struct {
-		types *store.Types
-		err   error
-	}
-	jobs := make(chan chan job, runtime.GOMAXPROCS(0))
-	var wait sync.WaitGroup
-	stop := make(chan struct{})
-	wait.Go(func() {
-		defer close(jobs)
-		n := 0
-		for k, err := range kernelseries.Make(bases, o.kernels, o.seed) {
-			done := make(chan job, 1)
-			write := o.tree != "" && n%o.every == 0
-			n++
-			select {
-			case jobs <- done:
-			case <-stop:
-				return
+	return seriesstore.Make(o.out, source, seriesstore.Options{
+		Kernels: o.kernels, Seed: o.seed, Each: o.each,
+		Progress: func(done int) {
+			if done%100 == 0 {
+				fmt.Fprintf(os.Stderr, "%d kernels\n", done)
 			}
-			wait.Go(func() {
-				if err == nil && write {
-					err = o.write(k)
-				}
-				if err != nil {
-					done <- job{err: err}
-					return
-				}
-				types, err := store.Analyse(k.Path, k.BTF)
-				done <- job{types, err}
-			})
-		}
+		},
 	})
-	n := 0
-	var failed error
-	for done := range jobs {
-		j := <-done
-		if failed = j.err; failed == nil {
-			failed = w.Add(j.types)
-		}
-		if failed != nil {
-			close(stop)
-			break
-		}
-		if n++; n%100 == 0 {
-			fmt.Fprintf(os.Stderr, "%d kernels\n", n)
-		}
-	}
-	for range jobs { // let the maker end
-	}
-	wait.Wait()
-	return failed
 }
 
-func (o *options) write(k kernelseries.Kernel) error {
+// each writes a kernel to the tree if it is one of those.
+func (o *options) each(number int, k kernelseries.Kernel) error {
+	if o.tree == "" || number%o.every != 0 {
+		return nil
+	}
 	file := filepath.Join(o.tree, filepath.FromSlash(k.Path)+".btf")
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return err
