@@ -124,6 +124,11 @@ bench: ## benchmarks, then CPU time beside bpftool's in the same run
 	go test -run '^$$' -bench . -benchmem ./...
 	go run ./internal/bench
 
+# Making the kernels takes half an hour, once; they stay in the user's cache folder.
+.PHONY: bench-store
+bench-store: ## CPU time from kernel stores beside raw files; 5,000 made kernels (ARGS='-kernels 300': fewer)
+	go run ./internal/storebench $(if $(HUB),-hub $(HUB)) $(ARGS)
+
 ##@ Check
 
 .PHONY: lint
