@@ -82,7 +82,7 @@ race: ## unit tests of the concurrent packages under the race detector
 # Suites that run other programs are not cached (-count=1): go test cannot see that a program changed.
 .PHONY: diff
 diff: ## differential tests: bpftool, libbpf and cilium/ebpf on real kernels and real programs
-	BTFGEN_DIFF=1 go test -count=1 ./bpfelf ./btf
+	BTFGEN_DIFF=1 go test -count=1 . ./bpfelf ./btf
 	BTFGEN_DIFF=1 go test -count=1 -v -timeout 30m ./internal/difftest/...
 
 .PHONY: conformance

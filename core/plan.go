@@ -97,6 +97,12 @@ func (p *Plan) Records() int {
 	return n
 }
 
+// Asks tells whether a relocation is about types of this name.
+func (p *Plan) Asks(name string) bool {
+	_, ok := p.byName[name]
+	return ok
+}
+
 // Add adds an object's relocations. It keeps the object.
 func (p *Plan) Add(o *bpfelf.Object) error {
 	if o.ByteOrder != p.order {

@@ -163,10 +163,25 @@ func (m *Minimizer) tellPointerSize() {
 	if told && !mistold {
 		return
 	}
-	long := m.builder.Int("long unsigned int", size, 0)
+	long := m.builder.Int(m.longName(), size, 0)
 	if mistold {
 		m.builder.Pin(long, 1)
 	}
+}
+
+// longName is a name for the long that is added: one that no relocation is about,
+// to which it would be a candidate that the kernel may not have.
+func (m *Minimizer) longName() string {
+	const usual = "long unsigned int"
+	if !m.plan.Asks(usual) {
+		return usual
+	}
+	for _, name := range btf.LongNames() {
+		if !m.plan.Asks(name) {
+			return name
+		}
+	}
+	return usual
 }
 
 func void(btf.ID) btf.ID { return 0 }

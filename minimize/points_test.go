@@ -223,6 +223,24 @@ var points = []struct {
 		libbpf: true,
 	},
 	{
+		name: "what tells a pointer's size, where a relocation asks for its usual name",
+		program: func(w *btf.Builder) []relocation {
+			p := w.Ptr(0)
+			s := w.Struct("S", 16, member("p", p, 0), member("q", p, 8))
+			return []relocation{{core.FieldByteSize, s, "0:1"}, {core.TypeExists, w.Int("long unsigned int", 8, 0), "0"}}
+		},
+		kernel: func(w *btf.Builder) { // clang's name
+			w.Int("unsigned long", 8, 0)
+			p := w.Ptr(0)
+			w.Struct("S", 16, member("p", p, 0), member("q", p, 8))
+		},
+		naive: func(w *btf.Builder) {
+			w.Int("long unsigned int", 8, 0)
+			w.Struct("S", 16, member("q", w.Ptr(0), 8))
+		},
+		libbpf: true, cilium: true,
+	},
+	{
 		name: "a candidate of another kind, which cilium/ebpf takes for one",
 		program: func(w *btf.Builder) []relocation {
 			i := w.Int("int", 4, btf.Signed)

@@ -35,7 +35,7 @@ func packWith(raw, dictionary []byte) ([]byte, error) {
 }
 
 var decoders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(false),
 		zstd.WithDecoderMaxWindow(maxDirectory), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		return err
@@ -67,7 +67,10 @@ func unpack(packed []byte, crc uint32, size int, dictionary []byte) ([]byte, err
 		}
 		defer func() { _ = d.ResetWithOptions(nil, zstd.WithDecoderDictDelete()) }()
 	}
-	out, err := d.DecodeAll(packed, make([]byte, 0, size))
+	// With room behind the end, and buffers of full size, the decoder copies 16
+	// bytes at a time.
+	const slack = 16
+	out, err := d.DecodeAll(packed, make([]byte, 0, size+slack))
 	if err != nil {
 		return nil, damaged("zstd: %v", err)
 	}

@@ -191,14 +191,7 @@ func (k *skimmer) record(head uint64, depth int) btf.Kind {
 	switch kind {
 	case btf.KindStruct, btf.KindUnion:
 		k.skip()
-		for ; n > 0 && !k.bad; n-- {
-			k.str()
-			k.ref(depth)
-			k.skip()
-			if info&1 != 0 {
-				k.skip()
-			}
-		}
+		k.members(n, info&1 != 0, depth)
 	case btf.KindEnum, btf.KindEnum64:
 		k.skip()
 		for ; n > 0 && !k.bad; n-- {
@@ -230,6 +223,60 @@ func (k *skimmer) record(head uint64, depth int) btf.Kind {
 		}
 	}
 	return kind
+}
+
+// members skips n of them. It is most of the work, and so written out.
+func (k *skimmer) members(n uint64, flag bool, depth int) {
+	b, i := k.b, k.i
+	for ; n > 0; n-- {
+		if i >= len(b) {
+			k.bad = true
+			return
+		}
+		if b[i] == 0 {
+			k.zeros++
+		}
+		for i < len(b) && b[i] >= 0x80 {
+			i++
+		}
+		i++
+		if i >= len(b) {
+			k.bad = true
+			return
+		}
+		switch head := b[i]; {
+		case head == 0:
+			i++
+		case head <= byte(btf.KindEnum64):
+			k.refs++
+			i++
+			if i < len(b) && b[i] == 0 {
+				k.zeros++
+			}
+			for i < len(b) && b[i] >= 0x80 {
+				i++
+			}
+			i++
+		default: // heads take a byte
+			k.i = i
+			if k.record(k.number(), depth+1); k.bad {
+				return
+			}
+			i = k.i
+		}
+		for i < len(b) && b[i] >= 0x80 {
+			i++
+		}
+		i++
+		if flag {
+			for i < len(b) && b[i] >= 0x80 {
+				i++
+			}
+			i++
+		}
+	}
+	k.bad = k.bad || i > len(b)
+	k.i = i
 }
 
 func (k *skimmer) word(class wordClass, info uint64, depth int) {

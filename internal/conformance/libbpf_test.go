@@ -56,6 +56,9 @@ func sameError(want *oracle.Error, got *result) string {
 			return fmt.Sprintf("is %v (%s), expected %v", got.out.Status, text, e.status)
 		}
 		for _, part := range e.ours {
+			if strings.HasPrefix(part, "$") && core.Kind(got.record.Kind) == core.TypeIDTarget {
+				continue // ids are those of one copy of the types, and not named
+			}
 			for i := range m {
 				part = strings.ReplaceAll(part, fmt.Sprint("$", i), m[i])
 			}

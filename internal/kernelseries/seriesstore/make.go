@@ -72,6 +72,9 @@ func bases(source hub.Source) ([]kernelseries.Base, error) {
 	return bases, nil
 }
 
+// layerKernels is how many kernels are kept in memory until they are written.
+const layerKernels = 250
+
 // fill adds the kernels in their order; they are taken apart on all processors.
 func (o *Options) fill(w *store.Writer, bases []kernelseries.Base) error {
 	type job struct {
@@ -111,6 +114,9 @@ func (o *Options) fill(w *store.Writer, bases []kernelseries.Base) error {
 		j := <-done
 		if failed = j.err; failed == nil {
 			failed = w.Add(j.types)
+		}
+		if failed == nil && (n+1)%layerKernels == 0 {
+			failed = w.Commit()
 		}
 		if failed != nil {
 			close(stop)
