@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
+
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 // magic opens a 64-bit ELF file; the byte order follows.
@@ -74,6 +77,13 @@ func read(name string, f *os.File, info os.FileInfo) ([]*Object, error) {
 		return single(name, raw)
 	}
 	s := scanner{name: name, file: f, size: info.Size(), budget: headerBudget(info.Size())}
+	if scanned, err := s.scanMapped(f); scanned {
+		if err != nil {
+			return nil, err
+		}
+		return s.result(head)
+	}
+	s = scanner{name: name, file: f, size: info.Size(), budget: headerBudget(info.Size())}
 	buf := windows.Get().(*[windowSize]byte)
 	defer windows.Put(buf)
 	if err := s.scanFile(buf[:]); err != nil {
@@ -133,6 +143,26 @@ type scanner struct {
 	budget  int64
 	table   []byte // section headers, reused
 	objects []*Object
+}
+
+// scanMapped looks through the file where it lies; what is found is read as
+// ever. It gives up if the file cannot be mapped, or is cut short meanwhile.
+func (s *scanner) scanMapped(f *os.File) (scanned bool, err error) {
+	mapped, err := memory.MapFile(f, s.size)
+	if err != nil {
+		return false, nil //nolint:nilerr // it is read instead
+	}
+	defer memory.UnmapFile(mapped)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if _, fault := p.(interface{ Addr() uintptr }); !fault {
+				panic(p)
+			}
+			scanned, err = false, nil
+		}
+	}()
+	return true, s.scan(mapped, 0)
 }
 
 // scanFile scans the file window by window.

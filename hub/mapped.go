@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 // MapFiles has a Reader map files that are not packed instead of copying them,
@@ -27,7 +29,7 @@ type mapping struct {
 }
 
 func (r *Reader) mapFile(file *os.File, info os.FileInfo) ([]byte, bool) {
-	b, err := mapFile(file, info.Size())
+	b, err := memory.MapFile(file, info.Size())
 	if err != nil {
 		return nil, false
 	}
@@ -38,7 +40,7 @@ func (r *Reader) mapFile(file *os.File, info os.FileInfo) ([]byte, bool) {
 // unmap lets go of what the last Load has mapped.
 func (r *Reader) unmap() {
 	for _, m := range r.mapped {
-		unmapFile(m.bytes)
+		memory.UnmapFile(m.bytes)
 	}
 	r.mapped = r.mapped[:0]
 }

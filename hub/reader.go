@@ -12,6 +12,7 @@ import (
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/hub/internal/xz"
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 // DefaultMaxBytes is the limit on one file's size in bytes, packed and
@@ -208,7 +209,7 @@ func (b *buffer) grow(n int) []byte {
 		// Kernels of a distribution grow a little with each release: some
 		// room, and not every one of them takes a new buffer.
 		b.b = make([]byte, n+n/16)
-		adviseHugePages(b.b)
+		memory.AdviseHugePages(b.b)
 	}
 	b.b = b.b[:n]
 	return b.b

@@ -139,7 +139,7 @@ func (l *looks) member(set int32, name uint32) (member, error) {
 	}
 	if m.look == unseen && l.scope.Alike != nil {
 		for want := range s.names {
-			if m.alike = l.scope.Alike(want, string(text)); m.alike {
+			if m.alike = want != "" && l.scope.Alike(want, string(text)); m.alike {
 				break
 			}
 		}

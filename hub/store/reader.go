@@ -290,9 +290,15 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
+// packedBlocks are buffers for blocks as they are in the file.
+var packedBlocks = sync.Pool{New: func() any { return new([]byte) }}
+
 // expandBlock reads a block.
 func (s *Store) expandBlock(b *block) ([]byte, error) {
-	packed := make([]byte, b.packed)
+	buf := packedBlocks.Get().(*[]byte)
+	defer packedBlocks.Put(buf)
+	packed := slices.Grow((*buf)[:0], int(b.packed))[:b.packed]
+	*buf = packed
 	if _, err := s.in.ReadAt(packed, b.offset); err != nil {
 		return nil, fmt.Errorf("block of %v at %d: %w", b.kind, b.offset, err)
 	}

@@ -1,4 +1,4 @@
-package hub
+package memory
 
 import (
 	"syscall"
@@ -9,10 +9,10 @@ import (
 // bytes.
 const hugePage = 2 << 20
 
-// adviseHugePages asks for few large pages instead of many small ones: where
+// AdviseHugePages asks for few large pages instead of many small ones: where
 // they are given, filling a new buffer for the first time costs a fraction. It
 // is a hint; that it may fail does not matter.
-func adviseHugePages(b []byte) {
+func AdviseHugePages(b []byte) {
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	skip := -start & (hugePage - 1)
 	if uintptr(len(b)) < skip+hugePage {
