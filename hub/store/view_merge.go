@@ -211,6 +211,21 @@ func (m *merger) refine() {
 		}
 		n.color = append(n.color, c)
 	}
+	most := 0 // sized at once: it may be large
+	for i := range m.named {
+		d := &m.view.defs[m.named[i].rank]
+		for k := range d.flat {
+			if !d.flat[k].idle {
+				most++
+			}
+		}
+		for k := range d.inner {
+			if m.matters(&d.inner[k]) {
+				most++
+			}
+		}
+	}
+	n.edges = slices.Grow(n.edges, most)
 	for i := range m.named {
 		m.edgesOf(uint32(i))
 	}
