@@ -3,10 +3,12 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/btfgen/btfgen/btf"
 )
@@ -31,9 +33,10 @@ type View struct {
 	offsets  []uint32         // per number of a string: its place there, 0 if it has none
 
 	kernels []viewKernel // by number
-	classes [][]byte     // what the kernels of each show, as BTF
-	wanted  []bool       // which of them; nil: all
-	any     set          // what any of them has, if not all are wanted
+	classes [][]byte     // what the kernels of each show, as BTF; nil past maxShown
+	mergers sync.Pool
+	wanted  []bool // which of them; nil: all
+	any     set    // what any of them has, if not all are wanted
 }
 
 // viewGroup is the definitions of a kind and name.
@@ -89,6 +92,11 @@ type viewKernel struct {
 }
 
 const unknown = int32(-1)
+
+// maxShown is how many bytes of what kernels show are kept: they are at hand when
+// classes are told apart. A scope that shows nearly all of each kernel would
+// otherwise take more memory than there is.
+var maxShown = 128 << 20 // a variable for tests
 
 // viewVariation is the variation of a definition that is shown.
 type viewVariation struct {
@@ -357,8 +365,8 @@ func (v *View) readKernels() error {
 	for n := range v.kernels {
 		v.kernels[n].class = unknown
 	}
-	classes := make(map[string]int32)
-	m := newMerger(v)
+	classes := make(map[[sha256.Size]byte]int32) // by key
+	m, shown := newMerger(v), 0
 	for _, n := range v.store.byPath {
 		k := &v.kernels[n]
 		switch {
@@ -369,14 +377,18 @@ func (v *View) readKernels() error {
 			if err := m.merge(k); err != nil {
 				return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
 			}
-			key := m.key(k.order)
-			class, ok := classes[string(key)]
+			key := sha256.Sum256(m.key(k.order))
+			class, ok := classes[key]
 			if !ok {
 				class = int32(len(v.classes))
-				classes[string(key)] = class
-				types, err := m.write(k.order)
-				if err != nil {
-					return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
+				classes[key] = class
+				var types []byte
+				if shown < maxShown {
+					var err error
+					if types, err = m.write(k.order); err != nil {
+						return fmt.Errorf("kernel %s: %w", v.store.kernels[n].Path, err)
+					}
+					shown += len(types)
 				}
 				v.classes = append(v.classes, types)
 			}
@@ -517,5 +529,21 @@ func (v *View) Types(path string, buf []byte) ([]byte, error) {
 	if k == nil {
 		return nil, fmt.Errorf("%s: %w: %s", v.store.name, ErrNotFound, path)
 	}
-	return append(buf[:0], v.classes[k.class]...), nil
+	if types := v.classes[k.class]; types != nil {
+		return append(buf[:0], types...), nil
+	}
+	m, ok := v.mergers.Get().(*merger)
+	if !ok {
+		m = newMerger(v)
+	}
+	defer v.mergers.Put(m)
+	err := m.merge(k)
+	var types []byte
+	if err == nil {
+		types, err = m.write(k.order)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", v.store.name, path, err)
+	}
+	return types, nil
 }

@@ -161,6 +161,38 @@ func TestViewOfLayers(t *testing.T) {
 	}
 }
 
+// What is not kept is made when it is asked for, and is the same.
+func TestViewIsNotKept(t *testing.T) {
+	raw, _ := layered(t)
+	s, err := read("store", bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := s.View(everything(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func(n int) { maxShown = n }(maxShown)
+	maxShown = 1 // the first is kept
+	made, err := s.View(everything(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range s.Kernels() {
+		a, err1 := kept.Types(k.Path, nil)
+		b, err2 := made.Types(k.Path, nil)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: made anew it shows something else", k.Path)
+		}
+	}
+	if n := len(made.classes); made.classes[n-1] != nil || made.classes[0] == nil {
+		t.Errorf("of %d classes other than the first are kept", n)
+	}
+}
+
 // Sets of nodes, of which there can be as many as there are subsets, are made as
 // types ask for them.
 func TestLooksAreBounded(t *testing.T) {
