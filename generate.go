@@ -128,7 +128,6 @@ type worker struct {
 	reader     *hub.Reader
 	minimizers [2]*minimize.Minimizer
 	modules    []core.Module
-	types      []byte // what a scope shows of a kernel
 	reported   [2][]atomic.Int64
 }
 
@@ -157,7 +156,7 @@ func (w *worker) task(i int, tasks []task, done func(int, *Result)) {
 func (w *worker) kernel(index int, t *task) *Result {
 	res := &Result{Kernel: t.kernel.Name}
 	if t.other {
-		res.Input = t.size
+		res.Input = t.kernel.Size()
 		res.Err = ErrNotApplicable
 		return res
 	}
@@ -173,13 +172,13 @@ func (w *worker) kernel(index int, t *task) *Result {
 // kernel to be taken as a whole, on any error, and where a relocation has looked
 // at what the scope does not show.
 func (w *worker) shown(index int, t *task, res *Result) bool {
-	var err error
-	if w.types, err = t.view.Types(t.path, w.types); err != nil {
+	types, err := t.view.Types(t.kernel.Name)
+	if err != nil {
 		return false
 	}
 	w.modules = w.modules[:0]
-	res.Input = t.size
-	return w.minimize(index, t.kernel, w.types, true, res) == nil
+	res.Input = t.kernel.Size()
+	return w.minimize(index, t.kernel, types, true, res) == nil
 }
 
 // whole does a kernel by all of its types.

@@ -12,8 +12,6 @@ type task struct {
 	// Of a kernel in a store: what the plan's scope shows of it. nil: it is taken
 	// as a whole.
 	view *store.View
-	path string // in the store
-	size int64  // of the whole kernel's BTF in bytes
 
 	same    []int // later kernels that show the same, and so have the same result
 	follows bool  // it is in another's same
@@ -82,13 +80,12 @@ func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) {
 		leaders := make(map[int]int)
 		for _, i := range members {
 			t := &tasks[i]
-			t.size = t.kernel.Size()
 			class, bigEndian, ok := view.Class(t.kernel.Name)
 			if !ok || bigEndian != (big == 1) {
 				t.other = ok && scopes[1-big] == nil
 				continue
 			}
-			t.view, t.path = view, t.kernel.Name
+			t.view = view
 			if leader, ok := leaders[class]; ok {
 				t.follows = true
 				tasks[leader].same = append(tasks[leader].same, i)
@@ -102,6 +99,6 @@ func group(tasks []task, s *store.Store, members []int, scopes [2]*btf.Scope) {
 // like is the result of a kernel that shows the same as r's.
 func (r *Result) like(t *task) *Result {
 	c := *r
-	c.Kernel, c.Input, c.reasons = t.kernel.Name, t.size, nil
+	c.Kernel, c.Input, c.reasons = t.kernel.Name, t.kernel.Size(), nil
 	return &c
 }

@@ -81,9 +81,9 @@ func callbackStore(t *testing.T) (raw []byte, g *Generator) {
 	return raw, g
 }
 
-// A relocation that looks at more than what is shown has the kernel taken as a
-// whole.
-func TestStrayedKernelIsTakenAsAWhole(t *testing.T) {
+// callbackKernels opens what callbackStore makes.
+func callbackKernels(t *testing.T) (*Generator, *store.Store, []*hub.Kernel) {
+	t.Helper()
 	raw, g := callbackStore(t)
 	s, err := store.OpenBytes("store", raw)
 	if err != nil {
@@ -93,6 +93,13 @@ func TestStrayedKernelIsTakenAsAWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return g, s, kernels
+}
+
+// A relocation that looks at more than what is shown has the kernel taken as a
+// whole.
+func TestStrayedKernelIsTakenAsAWhole(t *testing.T) {
+	g, s, kernels := callbackKernels(t)
 	generate := func(scope *btf.Scope) (shown bool, out []byte) {
 		tasks := make([]task, len(kernels))
 		var members []int
@@ -186,15 +193,7 @@ func TestDamagedStore(t *testing.T) {
 // Kernels that are larger than allowed fail, also where they need not be
 // expanded.
 func TestStoredKernelsThatAreTooLarge(t *testing.T) {
-	raw, g := callbackStore(t)
-	s, err := store.OpenBytes("store", raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kernels, _, err := hub.Stored("store", s).Kernels()
-	if err != nil {
-		t.Fatal(err)
-	}
+	g, s, kernels := callbackKernels(t)
 	sum, err := g.Generate(context.Background(), hub.Stored("store", s), Options{MaxBytes: kernels[2].Size()}, func(*Result) error { return nil })
 	if err != nil || sum.Generated != 3 || len(sum.Failures) != 1 || sum.Failures[0].Kernel != kernels[3].Name {
 		t.Errorf("%d generated, failures %v, %v", sum.Generated, sum.Failures, err)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/btfgen/btfgen/internal/splitmix"
 )
 
 // canonicaliser holds the buffers of Canonicalise.
@@ -65,28 +67,18 @@ func (w *Builder) own(ref uint32) (place uint32, ok bool) {
 // idAt is the id of the type at a place from 1.
 func (w *Builder) idAt(rank uint32) uint32 { return uint32(w.start) + rank - 1 }
 
-// mix is one step of a 64-bit hash (the finaliser of splitmix64). What was
-// hashed so far is multiplied first: were h and v exchangeable, a pointer and a
-// struct of that pointer alone, which refer to each other, would hash the same.
-func mix(h, v uint64) uint64 {
-	h = (h*0xd1342543de82ef95 ^ v) + 0x9e3779b97f4a7c15
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
-}
-
 func hashString(s string) uint64 {
 	h := uint64(len(s))
 	for len(s) >= 8 {
 		v := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		h, s = mix(h, v), s[8:]
+		h, s = splitmix.Mix(h, v), s[8:]
 	}
 	v := uint64(0)
 	for i := range len(s) {
 		v |= uint64(s[i]) << (8 * i)
 	}
-	return mix(h, v)
+	return splitmix.Mix(h, v)
 }
 
 // refine gives every type a hash that two types share if and only if they are
@@ -112,7 +104,7 @@ func (c *canonicaliser) refine(w *Builder) {
 				if own, ok := w.own(w.words[pos]); ok {
 					v = c.hash[own]
 				}
-				h = mix(h, v)
+				h = splitmix.Mix(h, v)
 			})
 			c.next[i] = h
 		}
@@ -129,7 +121,7 @@ func (c *canonicaliser) refine(w *Builder) {
 func (c *canonicaliser) ownHash(w *Builder, at int, pin uint32) uint64 {
 	kind, _ := w.header(at)
 	end := at + w.recordLen(at)
-	h := mix(uint64(pin), uint64(w.words[at+1]))
+	h := splitmix.Mix(uint64(pin), uint64(w.words[at+1]))
 	names, refs := layoutOf(kind)
 	for i := at; i < end; i++ {
 		field := i - at
@@ -138,9 +130,9 @@ func (c *canonicaliser) ownHash(w *Builder, at int, pin uint32) uint64 {
 		}
 		switch {
 		case names>>field&1 != 0:
-			h = mix(h, c.nameHash[w.words[i]])
+			h = splitmix.Mix(h, c.nameHash[w.words[i]])
 		case refs>>field&1 == 0:
-			h = mix(h, uint64(w.words[i]))
+			h = splitmix.Mix(h, uint64(w.words[i]))
 		}
 	}
 	return h

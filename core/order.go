@@ -1,6 +1,10 @@
 package core
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/btfgen/btfgen/internal/splitmix"
+)
 
 // Candidates of one name are gone through in the order of their ids. Mostly that
 // does not matter: those that match must agree, or it is an error. But
@@ -76,22 +80,14 @@ type trait struct {
 
 func (r *Resolver) trait(cand int32, local int, failed bool, values ...uint64) {
 	t := &r.traits[cand]
-	h := blend(t.hash, uint64(local))
+	h := splitmix.Mix(t.hash, uint64(local))
 	for _, v := range values {
-		h = blend(h, v)
+		h = splitmix.Mix(h, v)
 	}
 	if failed { // the error says which candidate it was
 		t.failed = true
 		c := &r.cands[cand]
-		h = blend(blend(h, uint64(c.kind)), uint64(r.blobs[c.blob].NameOff(c.id)))
+		h = splitmix.Mix(splitmix.Mix(h, uint64(c.kind)), uint64(r.blobs[c.blob].NameOff(c.id)))
 	}
 	t.hash = h | 1
-}
-
-// blend is one step of a 64-bit hash, the finaliser of splitmix64.
-func blend(h, v uint64) uint64 {
-	h = (h*0xd1342543de82ef95 ^ v) + 0x9e3779b97f4a7c15
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
 }

@@ -125,18 +125,12 @@ func (c *collection) addStore(s *Store) error {
 			return err
 		}
 		for k := range d.at {
-			news := d.news[k]
 			bad := false
 			w := textWalker{cursor: cursor{b: d.text[d.at[k]:]}, out: text[:0]}
-			w.onString = func(out []byte, v uint64) []byte {
-				n := v - 1
-				if v == 0 {
-					n = uint64(news)
-					news++
-				}
+			w.onString = storedStrings(d.news[k], func(out []byte, n uint64) []byte {
 				bad = bad || n >= uint64(s.strings)
 				return binary.AppendUvarint(out, n)
-			}
+			})
 			if _, _, err := w.definition(); err != nil || bad {
 				return damaged("block of definitions at %d: definition %d is malformed", s.definitionBlocks[i].offset, k)
 			}

@@ -94,13 +94,7 @@ func (s *Store) dictionaryText(b *block) ([]byte, error) {
 // they get.
 func numberStrings(out, text []byte, news uint32) ([]byte, error) {
 	w := textWalker{cursor: cursor{b: text}, out: out}
-	w.onString = func(out []byte, v uint64) []byte {
-		if v == 0 {
-			v = uint64(news) + 1
-			news++
-		}
-		return binary.AppendUvarint(out, v)
-	}
+	w.onString = storedStrings(news, func(out []byte, n uint64) []byte { return binary.AppendUvarint(out, n+1) })
 	_, _, err := w.definition()
 	return w.out, err
 }

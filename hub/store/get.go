@@ -156,19 +156,13 @@ func (k *storedKernel) compare(a, b *definition) int {
 
 // content spells a definition of the store out.
 func (k *storedKernel) content(d *definition) []byte {
-	news := d.news
 	w := textWalker{cursor: cursor{b: d.text}}
-	w.onString = func(out []byte, v uint64) []byte {
-		n := v - 1
-		if v == 0 {
-			n = uint64(news)
-			news++
-		}
+	w.onString = storedStrings(d.news, func(out []byte, n uint64) []byte {
 		if n >= uint64(len(k.pool.at)-1) {
 			return out // the expander refuses it
 		}
 		return append(append(out, k.pool.string(uint32(n))...), 0)
-	}
+	})
 	if _, _, err := w.definition(); err != nil {
 		return nil
 	}

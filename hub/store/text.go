@@ -132,6 +132,19 @@ func (w *textWalker) str() uint64 {
 	return v
 }
 
+// storedStrings reads the strings of a text as a store has it, where 0 is the next
+// new string, which news is the number of, and n+1 string n; onString gets numbers.
+func storedStrings(news uint32, onString func(out []byte, number uint64) []byte) func(out []byte, v uint64) []byte {
+	next := uint64(news)
+	return func(out []byte, v uint64) []byte {
+		if v == 0 {
+			v = next + 1
+			next++
+		}
+		return onString(out, v-1)
+	}
+}
+
 func (w *textWalker) num(limit uint64) uint64 {
 	v := w.uvarint()
 	if v > limit {

@@ -33,10 +33,10 @@ type View struct {
 	offsets  []uint32         // per number of a string: its place there, 0 if it has none
 
 	kernels []viewKernel // by number
+	wanted  []bool       // which of them; nil: all
+	any     set          // what any of them has, if not all are wanted
 	classes [][]byte     // what the kernels of each show, as BTF; nil past maxShown
 	mergers sync.Pool
-	wanted  []bool // which of them; nil: all
-	any     set    // what any of them has, if not all are wanted
 }
 
 // viewGroup is the definitions of a kind and name.
@@ -121,6 +121,8 @@ func (s *Store) View(scope *btf.Scope, paths []string) (*View, error) {
 			return nil, fmt.Errorf("%s: %w", s.name, errLooks)
 		}
 	}
+	// What only making it takes.
+	v.groupOf, v.byText, v.offsets, v.any = nil, nil, nil, nil
 	return v, nil
 }
 
@@ -395,6 +397,7 @@ func (v *View) readKernels() error {
 			k.class = class
 		}
 	}
+	v.mergers.Put(m)
 	return nil
 }
 
@@ -520,17 +523,17 @@ func (v *View) kernel(path string) *viewKernel {
 	return &v.kernels[n]
 }
 
-// Types gives what the scope shows of a kernel's types in buf, if it has room,
-// or in new memory: BTF in the kernel's byte order, with the types that it has
-// in the order of Get's. A type that is not shown is referred to by an id that no
-// type has.
-func (v *View) Types(path string, buf []byte) ([]byte, error) {
+// Types gives what the scope shows of a kernel's types: BTF in the kernel's byte
+// order, with the types that it has in the order of Get's. A type that is not shown
+// is referred to by an id that no type has. The slice may be the view's: it must
+// not be written to.
+func (v *View) Types(path string) ([]byte, error) {
 	k := v.kernel(path)
 	if k == nil {
 		return nil, fmt.Errorf("%s: %w: %s", v.store.name, ErrNotFound, path)
 	}
 	if types := v.classes[k.class]; types != nil {
-		return append(buf[:0], types...), nil
+		return types, nil
 	}
 	m, ok := v.mergers.Get().(*merger)
 	if !ok {

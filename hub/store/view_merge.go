@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"github.com/btfgen/btfgen/internal/splitmix"
 )
 
 // merger finds out what a kernel shows: types with a name, and nameless ones in
@@ -205,9 +207,9 @@ func (m *merger) refine() {
 	n.color = n.color[:0]
 	for i := range m.named {
 		t := &m.named[i]
-		c := mix(1, uint64(t.rank)<<32|uint64(t.copies))
+		c := splitmix.Mix(1, uint64(t.rank)<<32|uint64(t.copies))
 		if m.view.groups[m.view.defs[t.rank].group].apart {
-			c = mix(c, uint64(i))
+			c = splitmix.Mix(c, uint64(i))
 		}
 		n.color = append(n.color, c)
 	}
@@ -268,7 +270,7 @@ func (m *merger) edgesOf(from uint32) {
 		if !ok {
 			to = uint32(len(n.color))
 			m.partial[string(m.spelt)] = to
-			n.color = append(n.color, mix(2, uint64(in.nameless)))
+			n.color = append(n.color, splitmix.Mix(2, uint64(in.nameless)))
 			n.met = append(n.met, metAt{from, uint32(k)})
 		}
 		n.edges = append(n.edges, edge{from, to, uint32(2*k + 1)})
@@ -298,30 +300,22 @@ func (n *nodes) round(named int) {
 	n.set.begin(len(n.edges))
 	for _, e := range n.edges {
 		// The same twice counts once.
-		if h := mix(mix(n.color[e.from], uint64(e.place)), uint64(e.to)); n.set.add(h) {
-			n.came[e.to] += mix(n.color[e.from], uint64(e.place))
+		if h := splitmix.Mix(splitmix.Mix(n.color[e.from], uint64(e.place)), uint64(e.to)); n.set.add(h) {
+			n.came[e.to] += splitmix.Mix(n.color[e.from], uint64(e.place))
 		}
 	}
 	for i, c := range n.color {
-		n.next[i] = mix(c, n.came[i])
+		n.next[i] = splitmix.Mix(c, n.came[i])
 	}
 	for _, e := range n.edges { // in the order of places
-		n.next[e.from] = mix(n.next[e.from], n.color[e.to])
+		n.next[e.from] = splitmix.Mix(n.next[e.from], n.color[e.to])
 	}
 	for i := range len(n.out) - 1 {
 		for _, to := range n.outs[n.out[i]:n.out[i+1]] {
-			n.next[named+i] = mix(n.next[named+i], n.color[to])
+			n.next[named+i] = splitmix.Mix(n.next[named+i], n.color[to])
 		}
 	}
 	n.color, n.next = n.next, n.color
-}
-
-// mix is one step of a 64-bit hash, the finaliser of splitmix64.
-func mix(h, v uint64) uint64 {
-	h = (h*0xd1342543de82ef95 ^ v) + 0x9e3779b97f4a7c15
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
 }
 
 // colorSet is a set of 64-bit hashes, and for each a number.

@@ -72,21 +72,15 @@ func (s *Store) content(number uint32) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	news := d.news[i]
 	var failed error
 	w := textWalker{cursor: cursor{b: d.text, i: int(d.at[i])}}
-	w.onString = func(out []byte, v uint64) []byte {
-		n := v - 1
-		if v == 0 {
-			n = uint64(news)
-			news++
-		}
+	w.onString = storedStrings(d.news[i], func(out []byte, n uint64) []byte {
 		text, err := s.str(uint32(min(n, maxStrings)))
 		if err != nil {
 			failed = err
 		}
 		return append(append(out, text...), 0)
-	}
+	})
 	if _, _, err := w.definition(); err != nil {
 		return nil, damaged("definition %d is malformed", number)
 	}

@@ -49,7 +49,7 @@ func viewAll(t *testing.T, s *Store, paths []string) error {
 			}
 			continue
 		}
-		raw, err := v.Types(k.Path, nil)
+		raw, err := v.Types(k.Path)
 		if err == nil {
 			_, err = btf.Parse(raw)
 			if err != nil && !errors.Is(err, btf.ErrFormat) {
@@ -133,8 +133,8 @@ func TestViewOfLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err1 := all.Types(k.Path, nil)
-		b, err2 := alone.Types(k.Path, make([]byte, 10))
+		a, err1 := all.Types(k.Path)
+		b, err2 := alone.Types(k.Path)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestViewOfLayers(t *testing.T) {
 			if _, _, ok := alone.Class(other.Path); ok {
 				t.Errorf("a view of %s has %s", k.Path, other.Path)
 			}
-			if _, err := alone.Types(other.Path, nil); !errors.Is(err, ErrNotFound) {
+			if _, err := alone.Types(other.Path); !errors.Is(err, ErrNotFound) {
 				t.Errorf("a view of %s, types of %s: %v", k.Path, other.Path, err)
 			}
 		}
@@ -179,8 +179,8 @@ func TestViewIsNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range s.Kernels() {
-		a, err1 := kept.Types(k.Path, nil)
-		b, err2 := made.Types(k.Path, nil)
+		a, err1 := kept.Types(k.Path)
+		b, err2 := made.Types(k.Path)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
