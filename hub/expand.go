@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/btfgen/btfgen/hub/internal/xz"
+	"github.com/btfgen/btfgen/internal/xz"
 )
 
 // packing is how a file is compressed. A file's first bytes decide, not its

@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/btfgen/btfgen/btf"
-	"github.com/btfgen/btfgen/hub/internal/xz"
+	"github.com/btfgen/btfgen/internal/xz"
 	"github.com/btfgen/btfgen/internal/memory"
 )
 
