@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/btfgen/btfgen/btf"
-	"github.com/btfgen/btfgen/internal/xz"
 	"github.com/btfgen/btfgen/internal/memory"
+	"github.com/btfgen/btfgen/internal/xz"
 )
 
 // DefaultMaxBytes is the limit on one file's size in bytes, packed and
