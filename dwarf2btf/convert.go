@@ -1,0 +1,203 @@
+package dwarf2btf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/internal/elffile"
+)
+
+// Options say what to convert, and how. The zero value converts types, on all cores.
+type Options struct {
+	// Workers is how many units are decoded at once; 0 is one a core. The output does
+	// not depend on it.
+	Workers int
+	// Functions adds functions, and variables that exist once a CPU.
+	Functions bool
+	// NoEnum64 makes enums of 8 bytes ENUM with the low halves of their values, for
+	// loaders older than Linux 6.0; none is then marked as signed.
+	NoEnum64 bool
+	// Base is the kernel's BTF, if the file is a module: what the kernel has is
+	// referred to, and the rest is written as split BTF.
+	Base *btf.BTF
+	// Alternate opens the file that .gnu_debugaltlink names, which dwz moved shared
+	// parts to. Without it a file that names one is refused.
+	Alternate func(name string, buildID []byte) (elffile.File, error)
+}
+
+// ErrNoDWARF is in the chain of errors for a file without DWARF.
+var ErrNoDWARF = errors.New("no DWARF")
+
+// Convert returns the types of a file's DWARF as BTF, without duplicates, in the
+// byte order of the file. The result is the caller's.
+//
+// Errors are of malformed DWARF, with the offset of the unit; ErrNoDWARF is in the
+// chain if there is none, elffile.ErrNotELF if the file is of another format.
+func Convert(f elffile.File, o Options) ([]byte, error) {
+	in, err := open(f, &o)
+	if err != nil {
+		return nil, err
+	}
+	t, workers, err := in.classes()
+	if err != nil {
+		return nil, err
+	}
+	return in.emit(t, workers)
+}
+
+// open reads the sections and the headers of units.
+func open(f elffile.File, o *Options) (*input, error) {
+	e, err := elffile.Parse(f)
+	if err != nil {
+		return nil, err
+	}
+	if s := e.Section(".debug_info"); s == nil || s.Size == 0 {
+		return nil, fmt.Errorf("%w: there is no section .debug_info", ErrNoDWARF)
+	}
+	in := &input{options: o, little: e.Order == binary.ByteOrder(binary.LittleEndian)}
+	var rest [][]byte
+	if in.file, rest, err = readFile(e, ".gnu_debugaltlink"); err != nil {
+		return nil, err
+	}
+	if err := in.alternate(rest[0]); err != nil {
+		return nil, err
+	}
+	if err := in.number(); err != nil {
+		return nil, err
+	}
+	for f := in.file; f != nil; f = f.alt {
+		if in.units, err = f.units(in.units, ".debug_info", f.info, f.infoAt, f.infoStringsAt); err != nil {
+			return nil, err
+		}
+		if in.units, err = f.units(in.units, ".debug_types", f.types, f.typesAt, f.typesStringAt); err != nil {
+			return nil, err
+		}
+	}
+	for i := range in.units {
+		if u := &in.units[i]; u.kind == utType {
+			if in.signatures == nil {
+				in.signatures = map[uint64]place{}
+			}
+			if u.typeAt >= uint64(u.end-u.start) {
+				return nil, u.wrap(fmt.Errorf("its type is said to be at 0x%x", u.typeAt))
+			}
+			if _, ok := in.signatures[u.signature]; !ok {
+				in.signatures[u.signature] = u.place(u.start) + place(u.typeAt)
+			}
+		}
+	}
+	in.cache.budget = 64<<20 + 32*(len(in.file.info)+len(in.file.types)+len(in.file.abbrev))
+	return in, nil
+}
+
+// linked is an error of a unit that refers to others.
+var errLinked = errors.New("units refer to one another")
+
+// classes finds all classes. Units are taken one by one, by whoever is free; but all
+// at once where one refers to another.
+func (in *input) classes() (*table, []*worker, error) {
+	n := in.options.Workers
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	n = max(1, min(n, len(in.units)))
+	if in.signatures == nil && in.file.alt == nil {
+		t, workers, err := in.separately(n)
+		if !errors.Is(err, errLinked) {
+			return t, workers, err
+		}
+	}
+	t := newTable()
+	w := &worker{table: t, decoder: decoder{input: in}}
+	for _, everything := range []bool{false, true} {
+		w.reset()
+		w.everything = everything
+		size := 0
+		for f := in.file; f != nil; f = f.alt {
+			size += len(f.info) + len(f.types)
+		}
+		w.index.reset(0, size)
+		for i := range in.units {
+			if err := w.decode(&in.units[i]); err != nil {
+				return nil, nil, in.units[i].wrap(err)
+			}
+		}
+		err := w.enter(0)
+		if err == nil {
+			return t, []*worker{w}, nil
+		}
+		if everything || !errors.Is(err, errReference) {
+			return nil, nil, err
+		}
+	}
+	panic("unreachable")
+}
+
+// separately converts units that do not refer to one another.
+func (in *input) separately(n int) (*table, []*worker, error) {
+	t := newTable()
+	workers := make([]*worker, n)
+	var next, failed atomic.Int64
+	failed.Store(math.MaxInt64)
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range workers {
+		own := *in
+		w := &worker{table: t, decoder: decoder{input: &own}}
+		workers[i] = w
+		wg.Go(func() {
+			for {
+				// The error of the first unit that has one is returned, whoever came upon it.
+				unit := next.Add(1) - 1
+				if unit >= int64(len(in.units)) || unit > failed.Load() {
+					return
+				}
+				u := &in.units[unit]
+				if err := w.alone(int(unit)); err != nil {
+					errs[i] = err
+					if !errors.Is(err, errLinked) {
+						errs[i] = u.wrap(err)
+					}
+					for was := failed.Load(); unit < was && !failed.CompareAndSwap(was, unit); was = failed.Load() {
+					}
+					w.failed = unit
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if errors.Is(err, errLinked) || err != nil && workers[i].failed == failed.Load() {
+			return nil, nil, err
+		}
+	}
+	return t, workers, nil
+}
+
+// alone converts a unit.
+func (w *worker) alone(unit int) error {
+	u := &w.units[unit]
+	for _, everything := range []bool{false, true} {
+		w.reset()
+		w.everything, w.links = everything, false
+		w.index.reset(u.place(u.start), u.end-u.start)
+		if err := w.decode(u); err != nil {
+			return err
+		}
+		if w.links {
+			return errLinked
+		}
+		err := w.enter(unit)
+		if err == nil || everything || !errors.Is(err, errReference) {
+			return err
+		}
+	}
+	return nil
+}

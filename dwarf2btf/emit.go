@@ -1,0 +1,300 @@
+package dwarf2btf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/btfgen/btfgen/btf"
+)
+
+// emit writes the classes, in order of where they came first.
+func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
+	n := len(t.at)
+	first := make([]uint64, n)
+	for _, w := range workers {
+		for c, at := range w.first[:min(n, len(w.first))] {
+			if at != 0 && (first[c] == 0 || at < first[c]) {
+				first[c] = at
+			}
+		}
+	}
+	to := in.settle(t, first)
+	order := make([]class, 0, n)
+	for c := class(1); int(c) < n; c++ {
+		if to[c] == c && t.record(c).kind() != kindName {
+			order = append(order, c)
+		}
+	}
+	slices.SortFunc(order, func(a, b class) int {
+		if first[a] < first[b] {
+			return -1
+		}
+		return 1
+	})
+	ids := make([]uint32, n)
+	for i, c := range order {
+		ids[c] = uint32(i) + 1
+	}
+	next := uint32(len(order)) + 1
+	index := uint32(0)
+	arrays := false
+	for _, c := range order {
+		switch r := t.record(c); r.kind() {
+		case btf.KindArray:
+			arrays = true
+		case btf.KindInt:
+			if index == 0 && r[recordSize] == 4 && r.flags() == flagSigned && string(in.name(r[recordName])) == "int" {
+				index = ids[c]
+			}
+		}
+	}
+	w := writer{in: in, t: t, order: in.file.order, size: 0}
+	w.strings.init(in)
+	if arrays && index == 0 {
+		index = next
+	}
+	id := func(c class) uint32 { return ids[to[c]] }
+	for _, c := range order {
+		if err := w.record(t.record(c), id, index); err != nil {
+			return nil, err
+		}
+	}
+	if arrays && index == next {
+		w.word(w.strings.add(in.fakeInt-ownFakeInt+ownArraySize), uint32(btf.KindInt)<<24, 4, 32)
+	}
+	return w.bytes()
+}
+
+// settle says which class each is written as: declarations as what they declare.
+func (in *input) settle(t *table, first []uint64) []class {
+	n := len(t.at)
+	to := make([]class, n)
+	type named struct{ definition, declaration class }
+	names := map[digest]named{}
+	earlier := func(a, b class) class {
+		if b == 0 || first[a] < first[b] {
+			return a
+		}
+		return b
+	}
+	for c := class(1); int(c) < n; c++ {
+		to[c] = c
+		r := t.record(c)
+		kind := r.kind()
+		switch kind {
+		case btf.KindFwd, btf.KindStruct, btf.KindUnion, btf.KindEnum, btf.KindEnum64:
+		default:
+			continue
+		}
+		if r[recordName] == 0 {
+			continue
+		}
+		key := in.nameKey(r)
+		d := names[key]
+		if kind == btf.KindFwd || kind == btf.KindEnum && r[recordItems] == 0 {
+			d.declaration = earlier(c, d.declaration)
+		} else {
+			d.definition = earlier(c, d.definition)
+		}
+		names[key] = d
+	}
+	for c := class(1); int(c) < n; c++ {
+		if r := t.record(c); r.kind() == kindName {
+			d := names[t.keys[c]]
+			to[c] = d.definition
+			if d.definition == 0 {
+				to[c] = d.declaration
+			}
+		}
+	}
+	for _, d := range names {
+		if d.definition != 0 && d.declaration != 0 {
+			to[d.declaration] = d.definition
+			first[d.definition] = min(first[d.definition], first[d.declaration])
+		}
+	}
+	return to
+}
+
+// nameKey is the key of the class of a named type's name.
+func (in *input) nameKey(r record) digest {
+	kind := r.kind()
+	if kind == btf.KindFwd {
+		kind = btf.KindUnion
+		if r.flags()&flagStruct != 0 {
+			kind = btf.KindStruct
+		}
+	}
+	return nameDigest(kind, hashName(in.name(r[recordName])))
+}
+
+// writer writes BTF.
+type writer struct {
+	in      *input
+	t       *table
+	order   binary.ByteOrder
+	words   []uint32
+	size    int
+	strings stringTable
+}
+
+func (w *writer) word(v ...uint32) { w.words = append(w.words, v...) }
+
+func (w *writer) record(r record, id func(class) uint32, index uint32) error {
+	kind, flags, n := r.kind(), r.flags(), r[recordItems]
+	name := w.strings.add(r[recordName])
+	if n > math.MaxUint16 {
+		return fmt.Errorf("%w: %v %q has %d items, at most 65535 fit", errNumber, kind, w.in.name(r[recordName]), n)
+	}
+	info := uint32(kind)<<24 | n
+	switch kind {
+	case btf.KindInt:
+		w.word(name, info, r[recordSize], r[recordSize]*8|encoding(flags)<<24)
+	case btf.KindFloat:
+		w.word(name, info, r[recordSize])
+	case btf.KindFwd:
+		if flags&flagStruct == 0 {
+			info |= 1 << 31
+		}
+		w.word(name, info, 0)
+	case btf.KindArray:
+		w.word(0, info, 0, id(r[recordRef]), index, r[recordSize])
+	case btf.KindStruct, btf.KindUnion:
+		fields := false
+		for i := range n {
+			fields = fields || r.item(i)[3] != 0 || r.item(i)[2]%8 != 0
+		}
+		if fields {
+			info |= 1 << 31
+		}
+		w.word(name, info, r[recordSize])
+		for i := range n {
+			it := r.item(i)
+			if fields && it[2] > 0xffffff {
+				return fmt.Errorf("%w: %v %q has bitfields, and a member at bit %d", errNumber, kind, w.in.name(r[recordName]), it[2])
+			}
+			w.word(w.strings.add(it[0]), id(it[1]), it[2]|it[3]<<24)
+		}
+	case btf.KindEnum, btf.KindEnum64:
+		if flags&flagSigned != 0 {
+			info |= 1 << 31
+		}
+		w.word(name, info, r[recordSize])
+		for i := range n {
+			it := r.item(i)
+			w.word(w.strings.add(it[0]), it[2])
+			if kind == btf.KindEnum64 {
+				w.word(it[3])
+			}
+		}
+	case btf.KindFuncProto:
+		w.word(0, info, id(r[recordRef]))
+		for i := range n {
+			it := r.item(i)
+			w.word(w.strings.add(it[0]), id(it[1]))
+		}
+	case btf.KindDeclTag:
+		w.word(name, info, id(r[recordRef]), r[recordSize])
+	default:
+		w.word(name, info, id(r[recordRef]))
+	}
+	return nil
+}
+
+func encoding(flags uint8) uint32 {
+	switch {
+	case flags&flagSigned != 0:
+		return uint32(btf.Signed)
+	case flags&flagBool != 0:
+		return uint32(btf.Bool)
+	}
+	return 0
+}
+
+// bytes puts everything together.
+func (w *writer) bytes() ([]byte, error) {
+	const header = 24
+	types := len(w.words) * 4
+	if uint64(types)+uint64(len(w.strings.text)) > math.MaxInt32 {
+		return nil, fmt.Errorf("%w: BTF of more than 2 GiB", errNumber)
+	}
+	out := make([]byte, header+types, header+types+len(w.strings.text))
+	o := w.order
+	o.PutUint16(out, btf.Magic)
+	out[2] = 1
+	o.PutUint32(out[4:], header)
+	o.PutUint32(out[12:], uint32(types))
+	o.PutUint32(out[16:], uint32(types))
+	o.PutUint32(out[20:], uint32(len(w.strings.text)))
+	for i, v := range w.words {
+		o.PutUint32(out[header+4*i:], v)
+	}
+	return append(out, w.strings.text...), nil
+}
+
+// stringTable is a string section in the making.
+type stringTable struct {
+	in    *input
+	text  []byte
+	start uint32
+	slots []uint32 // of offsets in text, 0: free
+	used  int
+}
+
+func (s *stringTable) init(in *input) {
+	s.in, s.text, s.slots = in, []byte{0}, make([]uint32, 1<<16)
+}
+
+// add returns the offset of a name, given as a place among the strings.
+func (s *stringTable) add(at uint32) uint32 {
+	if at == 0 {
+		return 0
+	}
+	return s.addBytes(s.in.name(at))
+}
+
+func (s *stringTable) addBytes(name []byte) uint32 {
+	if len(name) == 0 {
+		return 0
+	}
+	if s.used >= len(s.slots)/2 {
+		was := s.slots
+		s.slots = make([]uint32, 2*len(was))
+		for _, off := range was {
+			if off != 0 {
+				*s.slot(s.at(off)) = off
+			}
+		}
+	}
+	p := s.slot(name)
+	if *p == 0 {
+		*p = uint32(len(s.text))
+		s.text = append(append(s.text, name...), 0)
+		s.used++
+	}
+	return *p
+}
+
+func (s *stringTable) at(off uint32) []byte {
+	end := off
+	for s.text[end] != 0 {
+		end++
+	}
+	return s.text[off:end]
+}
+
+// slot is where a name is, or where it belongs.
+func (s *stringTable) slot(name []byte) *uint32 {
+	mask := uint64(len(s.slots) - 1)
+	for i := hashName(name) & mask; ; i = (i + 1) & mask {
+		off := s.slots[i]
+		if off == 0 {
+			return &s.slots[i]
+		}
+		if have := s.text[off:]; len(have) > len(name) && have[len(name)] == 0 && string(have[:len(name)]) == string(name) {
+			return &s.slots[i]
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package dwarf2btf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/btfgen/btfgen/internal/elffile"
+)
+
+// file has the sections of one file: of the one to convert, or of its alternate file.
+type file struct {
+	order      binary.ByteOrder
+	info       []byte
+	types      []byte
+	abbrev     []byte
+	str        []byte
+	lineStr    []byte
+	strOffsets []byte
+
+	infoAt, typesAt                                place
+	strAt, lineStrAt, infoStringsAt, typesStringAt uint32
+
+	alt *file // what .gnu_debugaltlink names
+}
+
+// own are strings that are in no file.
+const own = "\x00__SANITIZED_FAKE_INT__\x00__ARRAY_SIZE_TYPE__\x00int\x00"
+
+const (
+	ownFakeInt   = 1
+	ownArraySize = ownFakeInt + 23
+	ownInt       = ownArraySize + 20
+)
+
+// stretchOfNames is a section with strings, as a part of the numbering of all.
+type stretchOfNames struct {
+	at   uint64
+	data []byte
+}
+
+// input is what all workers read.
+type input struct {
+	options    *Options
+	little     bool
+	file       *file
+	units      []unit
+	signatures map[uint64]place // of type units
+	strings    []stretchOfNames // in order; a name is a place among them, 0 is none
+	fakeInt    uint32
+	cache      abbrevCache // a worker's own
+}
+
+// maxName limits names in bytes, so that strings without an end cost no time.
+const maxName = 16 << 10
+
+// name returns a name. It is a part of the file's sections.
+func (in *input) name(at uint32) []byte {
+	s := &in.strings[0]
+	for i := 1; i < len(in.strings) && uint64(at) >= in.strings[i].at; i++ {
+		s = &in.strings[i]
+	}
+	b := s.data[uint64(at)-s.at:]
+	if len(b) > maxName {
+		b = b[:maxName]
+	}
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		return b[:n]
+	}
+	return b
+}
+
+// number gives sections their places.
+func (in *input) number() error {
+	var at uint64
+	for f := in.file; f != nil; f = f.alt {
+		f.infoAt = place(at)
+		at += uint64(len(f.info))
+		f.typesAt = place(min(at, math.MaxUint32))
+		at += uint64(len(f.types))
+		if at > math.MaxUint32 {
+			return fmt.Errorf("%d bytes of entries: more than 4 GiB are not supported", at)
+		}
+	}
+	at = 0
+	add := func(data []byte) uint32 {
+		in.strings = append(in.strings, stretchOfNames{at, data})
+		was := at
+		at += uint64(len(data))
+		return uint32(was)
+	}
+	for f := in.file; f != nil; f = f.alt {
+		if f == in.file {
+			// The most used first; the first byte is not a name's: .debug_str starts there,
+			// and a place of 0 is none.
+			in.fakeInt = add([]byte(own)) + ownFakeInt
+		}
+		f.strAt = add(f.str)
+		f.lineStrAt = add(f.lineStr)
+		f.infoStringsAt = add(f.info)
+		f.typesStringAt = add(f.types)
+	}
+	if at > math.MaxUint32 {
+		return fmt.Errorf("%d bytes of entries and strings: more than 4 GiB are not supported", at)
+	}
+	return nil
+}
+
+// sections that are read, in the order of the fields of file.
+var sectionNames = []string{".debug_info", ".debug_types", ".debug_abbrev", ".debug_str", ".debug_line_str", ".debug_str_offsets"}
+
+// readFile reads a file's sections at once.
+func readFile(e *elffile.ELF, more ...string) (*file, [][]byte, error) {
+	var want []*elffile.Section
+	for _, name := range append(sectionNames, more...) {
+		want = append(want, e.Section(name))
+	}
+	got, err := e.Read(want...)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &file{order: e.Order, info: got[0], types: got[1], abbrev: got[2], str: got[3], lineStr: got[4], strOffsets: got[5]}
+	return f, got[len(sectionNames):], nil
+}
+
+// abbrevCache keeps the abbreviations that were read last.
+type abbrevCache struct {
+	kept   []keptAbbrevs
+	next   int
+	budget int // bytes of abbreviations that may still be read
+}
+
+type keptAbbrevs struct {
+	file *file
+	at   uint64
+	size [2]uint8
+	list abbrevs
+}
+
+// abbrevsKept is small: a unit has its own abbreviations, or those of its neighbours.
+const abbrevsKept = 8
+
+// get returns a unit's abbreviations, which stay valid until it is called again.
+func (c *abbrevCache) get(u *unit) (*abbrevs, error) {
+	size := [2]uint8{u.addrSize, u.offSize | uint8(u.version)<<4}
+	for i := range c.kept {
+		if k := &c.kept[i]; k.file == u.file && k.at == u.abbrevAt && k.size == size {
+			return &k.list, nil
+		}
+	}
+	if len(c.kept) < abbrevsKept {
+		c.kept = append(c.kept, keptAbbrevs{})
+		c.next = len(c.kept) - 1
+	}
+	k := &c.kept[c.next]
+	c.next = (c.next + 1) % abbrevsKept
+	k.file, k.at, k.size = u.file, u.abbrevAt, size
+	n, err := k.list.parse(u, u.file.abbrev, u.abbrevAt)
+	if err != nil {
+		k.file = nil
+		return nil, err
+	}
+	// A file of small units, each with a list of its own within one large list, would
+	// take time without end.
+	if c.budget -= n; c.budget < 0 {
+		return nil, fmt.Errorf("%w: the same are listed too many times", errAbbrev)
+	}
+	return &k.list, nil
+}
