@@ -48,6 +48,9 @@ func Convert(f elffile.File, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := in.refine(t, workers); err != nil {
+		return nil, err
+	}
 	return in.emit(t, workers)
 }
 
@@ -113,30 +116,13 @@ func (in *input) classes() (*table, []*worker, error) {
 			return t, workers, err
 		}
 	}
+	in.linked = true
 	t := newTable()
 	w := &worker{table: t, decoder: decoder{input: in}}
-	for _, everything := range []bool{false, true} {
-		w.reset()
-		w.everything = everything
-		size := 0
-		for f := in.file; f != nil; f = f.alt {
-			size += len(f.info) + len(f.types)
-		}
-		w.index.reset(0, size)
-		for i := range in.units {
-			if err := w.decode(&in.units[i]); err != nil {
-				return nil, nil, in.units[i].wrap(err)
-			}
-		}
-		err := w.enter(0)
-		if err == nil {
-			return t, []*worker{w}, nil
-		}
-		if everything || !errors.Is(err, errReference) {
-			return nil, nil, err
-		}
+	if err := w.readAll(); err != nil {
+		return nil, nil, err
 	}
-	panic("unreachable")
+	return t, []*worker{w}, w.enter(0)
 }
 
 // separately converts units that do not refer to one another.
@@ -183,10 +169,17 @@ func (in *input) separately(n int) (*table, []*worker, error) {
 
 // alone converts a unit.
 func (w *worker) alone(unit int) error {
+	if err := w.read(unit); err != nil {
+		return err
+	}
+	return w.enter(unit)
+}
+
+// read decodes a unit and makes its types' digests.
+func (w *worker) read(unit int) error {
 	u := &w.units[unit]
-	for _, everything := range []bool{false, true} {
-		w.reset()
-		w.everything, w.links = everything, false
+	return w.try(func() error {
+		w.links = false
 		w.index.reset(u.place(u.start), u.end-u.start)
 		if err := w.decode(u); err != nil {
 			return err
@@ -194,7 +187,36 @@ func (w *worker) alone(unit int) error {
 		if w.links {
 			return errLinked
 		}
-		err := w.enter(unit)
+		return nil
+	})
+}
+
+// readAll decodes all units.
+func (w *worker) readAll() error {
+	size := 0
+	for f := w.file; f != nil; f = f.alt {
+		size += len(f.info) + len(f.types)
+	}
+	return w.try(func() error {
+		w.index.reset(0, size)
+		for i := range w.input.units {
+			if err := w.decode(&w.input.units[i]); err != nil {
+				return w.input.units[i].wrap(err)
+			}
+		}
+		return nil
+	})
+}
+
+// try decodes; where there are references to what was not looked at, all over.
+func (w *worker) try(decode func() error) error {
+	for _, everything := range []bool{false, true} {
+		w.reset()
+		w.everything = everything
+		if err := decode(); err != nil {
+			return err
+		}
+		err := w.digestAll(&w.hasher)
 		if err == nil || everything || !errors.Is(err, errReference) {
 			return err
 		}

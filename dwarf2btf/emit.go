@@ -12,15 +12,16 @@ import (
 // emit writes the classes, in order of where they came first.
 func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	n := len(t.at)
-	first := make([]uint64, n)
+	first, count := make([]uint64, n), make([]int32, n)
 	for _, w := range workers {
 		for c, at := range w.first[:min(n, len(w.first))] {
 			if at != 0 && (first[c] == 0 || at < first[c]) {
 				first[c] = at
 			}
+			count[c] += w.count[c]
 		}
 	}
-	to := in.settle(t, first)
+	to := in.settle(t, first, count)
 	order := make([]class, 0, n)
 	for c := class(1); int(c) < n; c++ {
 		if to[c] == c && t.record(c).kind() != kindName {
@@ -67,18 +68,17 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	return w.bytes()
 }
 
-// settle says which class each is written as: declarations as what they declare.
-func (in *input) settle(t *table, first []uint64) []class {
+// settle says which class each is written as: declarations as what they declare,
+// names as what they name, and classes of which there are refined ones as the first
+// of those.
+func (in *input) settle(t *table, first []uint64, count []int32) []class {
 	n := len(t.at)
 	to := make([]class, n)
-	type named struct{ definition, declaration class }
-	names := map[digest]named{}
-	earlier := func(a, b class) class {
-		if b == 0 || first[a] < first[b] {
-			return a
-		}
-		return b
+	type named struct {
+		definition, declaration class
+		several                 bool
 	}
+	names := map[digest]named{}
 	for c := class(1); int(c) < n; c++ {
 		to[c] = c
 		r := t.record(c)
@@ -88,31 +88,65 @@ func (in *input) settle(t *table, first []uint64) []class {
 		default:
 			continue
 		}
-		if r[recordName] == 0 {
+		if r[recordName] == 0 || t.refines(c) != 0 {
 			continue
 		}
 		key := in.nameKey(r)
 		d := names[key]
-		if kind == btf.KindFwd || kind == btf.KindEnum && r[recordItems] == 0 {
-			d.declaration = earlier(c, d.declaration)
-		} else {
-			d.definition = earlier(c, d.definition)
+		switch {
+		case kind == btf.KindFwd || kind == btf.KindEnum && r[recordItems] == 0:
+			if d.declaration == 0 || first[c] < first[d.declaration] {
+				d.declaration = c
+			}
+		case d.definition == 0:
+			d.definition = c
+		default:
+			d.several = true
+			if first[c] < first[d.definition] {
+				d.definition = c
+			}
 		}
 		names[key] = d
 	}
-	for c := class(1); int(c) < n; c++ {
-		if r := t.record(c); r.kind() == kindName {
-			d := names[t.keys[c]]
-			to[c] = d.definition
-			if d.definition == 0 {
-				to[c] = d.declaration
+	for c := range t.base {
+		if b := t.base[c]; b != 0 && (to[b] == b || first[c] < first[to[b]]) {
+			to[b] = class(c)
+		}
+	}
+	for key, d := range names {
+		if d.definition != 0 && d.declaration != 0 && !d.several {
+			to[d.declaration] = d.definition
+		}
+		if name := t.find(key); name != 0 {
+			to[name] = d.definition
+			if d.definition == 0 || d.several && d.declaration != 0 {
+				to[name] = d.declaration
 			}
 		}
 	}
-	for _, d := range names {
-		if d.definition != 0 && d.declaration != 0 {
-			to[d.declaration] = d.definition
-			first[d.definition] = min(first[d.definition], first[d.declaration])
+	// Where a type with a declaration was taken for one with a definition, the
+	// declaration is of that one.
+	for b := class(1); int(b) < n; b++ {
+		if to[b] == b || count[b] <= 0 || t.record(b).kind() == kindName || t.refines(to[b]) != b {
+			continue
+		}
+		from, refined := t.record(b), t.record(to[b])
+		from.references(func(i int) {
+			name := t.record(from[i])
+			if name.kind() != kindName || t.record(refined[i]).kind() == kindName {
+				return
+			}
+			if d := names[t.keys[from[i]]]; d.several && d.declaration != 0 && to[d.declaration] == d.declaration {
+				to[d.declaration] = refined[i]
+			}
+		})
+	}
+	for c := range to {
+		for to[to[c]] != to[c] {
+			to[c] = to[to[c]]
+		}
+		if s := to[c]; int(s) != c && first[c] != 0 && (first[s] == 0 || first[c] < first[s]) && count[c] > 0 {
+			first[s] = first[c]
 		}
 	}
 	return to

@@ -297,11 +297,7 @@ func (d *decoder) protoDigest(h *hasher, t *typ, sum digest, depth int) (digest,
 // digestAll makes the digests of all types.
 func (d *decoder) digestAll(h *hasher) error {
 	n := len(d.types)
-	if cap(h.digests) < n {
-		h.digests, h.state = make([]digest, n+n/4), make([]uint8, n+n/4)
-	}
-	h.digests, h.state = h.digests[:n], h.state[:n]
-	clear(h.state)
+	h.digests, h.state = sized(h.digests, n), sized(h.state, n)
 	for id := range int32(n) {
 		if h.state[id] != hashNone {
 			continue

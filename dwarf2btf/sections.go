@@ -46,6 +46,7 @@ type input struct {
 	little     bool
 	file       *file
 	units      []unit
+	linked     bool // units refer to one another, and were read at once
 	signatures map[uint64]place // of type units
 	strings    []stretchOfNames // in order; a name is a place among them, 0 is none
 	fakeInt    uint32

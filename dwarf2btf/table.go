@@ -26,6 +26,7 @@ type table struct {
 	records []uint32 // see record
 	at      []uint32 // by class: where in records
 	keys    []digest // by class
+	base    []class  // by class: what it is a refinement of, 0: it is none
 }
 
 func newTable() *table {
@@ -112,6 +113,14 @@ const (
 
 type record []uint32
 
+// refines is the class that c is a refinement of, 0 if it is none.
+func (t *table) refines(c class) class {
+	if int(c) < len(t.base) {
+		return t.base[c]
+	}
+	return 0
+}
+
 func (t *table) record(c class) record {
 	r := t.records[t.at[c]:]
 	return r[:recordWords+r[recordItems]*itemWords]
@@ -141,11 +150,13 @@ func (r record) references(f func(i int)) {
 type worker struct {
 	decoder
 	hasher
+	refiner
 	table *table
 
 	classes []class  // of the decoder's types
 	fresh   []int32  // of them those whose records have to be made
 	first   []uint64 // by class: where this worker came upon it first, unit and entry, plus 1; 0 is nowhere
+	count   []int32  // by class: how many types of this worker's units are of it
 	defs    []class  // the named types that units define, one unit's after another's
 	ends    []unitDefs
 	failed  int64 // the unit that was in error
@@ -157,27 +168,40 @@ type unitDefs struct {
 	from, to int
 }
 
-// unit takes in the types of a unit: of all units, if they refer to one another.
-func (w *worker) enter(unit int) error {
-	if err := w.digestAll(&w.hasher); err != nil {
-		return err
-	}
-	n := len(w.types)
-	if cap(w.classes) < n {
-		w.classes = make([]class, n+n/4)
-	}
-	w.classes, w.fresh = w.classes[:n], w.fresh[:0]
-	missing := false
+// lookup finds the classes of a unit's types, and whether some are missing.
+func (w *worker) lookup() (missing bool) {
+	w.classes = sized(w.classes, len(w.types))
 	for i := range w.types {
 		if k := w.types[i].kind; k == kindVoid || k == kindAlias {
-			w.classes[i] = 0
 			continue
 		}
 		c := w.table.find(w.hasher.digests[i])
 		w.classes[i] = c
 		missing = missing || c == 0
 	}
-	if missing {
+	return missing
+}
+
+// room makes room for what is kept of a class.
+func (w *worker) room(c class) {
+	if int(c) >= len(w.first) {
+		more := int(c) + 1 - len(w.first) + len(w.first)/4
+		w.first = append(w.first, make([]uint64, more)...)
+		w.count = append(w.count, make([]int32, more)...)
+	}
+}
+
+// came notes that a class came up.
+func (w *worker) came(c class, unit, entry int) {
+	w.room(c)
+	if w.first[c] == 0 {
+		w.first[c] = uint64(unit)<<32 | uint64(entry) + 1
+	}
+}
+
+// enter takes in the types of a unit: of all units, if they refer to one another.
+func (w *worker) enter(unit int) error {
+	if w.lookup() {
 		if err := w.put(); err != nil {
 			return err
 		}
@@ -187,12 +211,8 @@ func (w *worker) enter(unit int) error {
 		if c == 0 {
 			continue
 		}
-		if int(c) >= len(w.first) {
-			w.first = append(w.first, make([]uint64, int(c)+1-len(w.first)+len(w.first)/4)...)
-		}
-		if w.first[c] == 0 {
-			w.first[c] = uint64(unit)<<32 | uint64(i) + 1
-		}
+		w.came(c, unit, i)
+		w.count[c]++
 		if t := &w.types[i]; t.named() && t.flags&flagDeclared == 0 {
 			w.defs = append(w.defs, c)
 		}
@@ -206,6 +226,7 @@ func (w *worker) put() error {
 	t := w.table
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	w.fresh = w.fresh[:0]
 	for i, c := range w.classes {
 		if k := w.types[i].kind; c != 0 || k == kindVoid || k == kindAlias {
 			continue
