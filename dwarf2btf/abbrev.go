@@ -65,8 +65,6 @@ var wanted = [...]uint32{
 	classEnter:  0, classLeaf: 0, classVarargs: 0,
 }
 
-const unitSlots = 1<<slotLanguage | 1<<slotStrOffsets
-
 func classOf(tag uint64) uint8 {
 	switch tag {
 	case tagBaseType:
@@ -137,7 +135,6 @@ type abbrevs struct {
 	sparse map[uint64]abbrev // codes far beyond the number of abbreviations
 	steps  []step
 	consts []int64
-	root   []step // to read the unit's own entry, whichever it is
 }
 
 var (
@@ -205,6 +202,10 @@ func (a *abbrevs) parse(u *unit, data []byte, at uint64) (int, error) {
 		want := wanted[ab.class]
 		if ab.class == classLeaf && ab.children {
 			want = 1 << slotSibling
+		}
+		switch tag {
+		case tagCompileUnit, tagPartialUnit, tagTypeUnit:
+			want = 1<<slotLanguage | 1<<slotStrOffsets
 		}
 		start := pos + 1
 		var err error
