@@ -45,12 +45,20 @@ const (
 // slotRefs are the slots that hold the place of an entry.
 const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature
 
-var slotOf = map[uint64]uint8{
+// slotOf has slot+1 by attribute, 0 for those that nobody asks for.
+var slotOf = slotsByAttribute(map[uint64]uint8{
 	atName: slotName, atType: slotType, atByteSize: slotSize, atDeclaration: slotDeclaration,
 	atEncoding: slotEncoding, atConstValue: slotConst, atUpperBound: slotUpper, atCount: slotCount,
 	atDataMemberLocation: slotLocation, atDataBitOffset: slotDataBit, atBitOffset: slotBitOffset,
 	atBitSize: slotBitSize, atSibling: slotSibling, atSignature: slotSignature,
 	atLanguage: slotLanguage, atStrOffsetsBase: slotStrOffsets,
+})
+
+func slotsByAttribute(m map[uint64]uint8) (t [0x80]uint8) {
+	for at, slot := range m {
+		t[at] = slot + 1
+	}
+	return t
 }
 
 // wanted are the slots that a class of entries asks for, as bits.
@@ -256,7 +264,11 @@ func (a *abbrevs) compile(u *unit, data []byte, pos int, want uint32) (int, erro
 		if size == -2 {
 			return 0, fmt.Errorf("%w: form 0x%x of attribute 0x%x is of no known size", errAbbrev, form, at)
 		}
-		if slot, ok := slotOf[at]; ok && want>>slot&1 != 0 {
+		slot := uint8(0)
+		if want != 0 && at < uint64(len(slotOf)) {
+			slot = slotOf[at]
+		}
+		if slot--; slot < slots && want>>slot&1 != 0 {
 			s := step{code: stepAny, slot: slot, form: uint16(form)}
 			switch {
 			case form == formImplicitConst:

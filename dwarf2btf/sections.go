@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/btfgen/btfgen/internal/elffile"
 )
@@ -46,7 +47,7 @@ type input struct {
 	little     bool
 	file       *file
 	units      []unit
-	linked     bool // units refer to one another, and were read at once
+	linked     bool             // units refer to one another, and were read at once
 	signatures map[uint64]place // of type units
 	strings    []stretchOfNames // in order; a name is a place among them, 0 is none
 	fakeInt    uint32
@@ -111,18 +112,54 @@ func (in *input) number() error {
 // sections that are read, in the order of the fields of file.
 var sectionNames = []string{".debug_info", ".debug_types", ".debug_abbrev", ".debug_str", ".debug_line_str", ".debug_str_offsets"}
 
-// readFile reads a file's sections at once.
+// readFile reads a file's sections, and more by name, all at once, and applies the
+// relocations of a module.
 func readFile(e *elffile.ELF, more ...string) (*file, [][]byte, error) {
+	// What to read: the sections, then those with their relocations, then symbol tables.
 	var want []*elffile.Section
-	for _, name := range append(sectionNames, more...) {
-		want = append(want, e.Section(name))
+	type pair struct{ of, relocations, symbols int } // indices of want
+	var pairs []pair
+	var indices []int
+	names := append(slices.Clone(sectionNames), more...)
+	for _, name := range names {
+		s := e.Section(name)
+		index := -1
+		for i := range e.Sections {
+			if s == &e.Sections[i] {
+				index = i
+			}
+		}
+		want, indices = append(want, s), append(indices, index)
+	}
+	for of, index := range indices {
+		if index < 0 {
+			continue
+		}
+		for _, i := range relocationSections(e, index) {
+			s := &e.Sections[i]
+			if int(s.Link) >= len(e.Sections) {
+				return nil, nil, fmt.Errorf("section %s: its symbols are said to be in section %d of %d", s.Name, s.Link, len(e.Sections))
+			}
+			pairs = append(pairs, pair{of, len(want), len(want) + 1})
+			want = append(want, s, &e.Sections[s.Link])
+		}
 	}
 	got, err := e.Read(want...)
 	if err != nil {
 		return nil, nil, err
 	}
+	bases := addresses(e)
+	copied := -1
+	for _, p := range pairs {
+		if p.of != copied {
+			got[p.of], copied = slices.Clone(got[p.of]), p.of
+		}
+		if err := relocate(e, got[p.of], want[p.relocations], got[p.relocations], got[p.symbols], bases); err != nil {
+			return nil, nil, err
+		}
+	}
 	f := &file{order: e.Order, info: got[0], types: got[1], abbrev: got[2], str: got[3], lineStr: got[4], strOffsets: got[5]}
-	return f, got[len(sectionNames):], nil
+	return f, got[len(sectionNames):len(names)], nil
 }
 
 // abbrevCache keeps the abbreviations that were read last.
