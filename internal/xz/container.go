@@ -153,50 +153,62 @@ func (d *Decoder) records(index []byte, at int64, check byte) (expanded, blocksS
 }
 
 // blockHeader checks the header of b and returns its size and the dictionary
-// size, both in bytes.
-func blockHeader(file []byte, b block) (size int64, dictSize uint64, err error) {
+// size, both in bytes, and the branch converter, nil if there is none.
+func blockHeader(file []byte, b block) (size int64, dictSize uint64, convert branches, err error) {
 	in := file[b.offset : b.offset+b.unpadded]
 	size = (int64(in[0]) + 1) * 4
 	if in[0] == 0 || size > int64(len(in))-checkSize[b.check] {
-		return 0, 0, corrupt(b.offset, "block header of %d bytes does not fit", size)
+		return 0, 0, nil, corrupt(b.offset, "block header of %d bytes does not fit", size)
 	}
 	body := in[:size-4]
 	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(in[size-4:]) {
-		return 0, 0, corrupt(b.offset, "bad checksum of the block header")
+		return 0, 0, nil, corrupt(b.offset, "bad checksum of the block header")
 	}
 	flags, i := body[1], 2
 	if flags&0x3c != 0 {
-		return 0, 0, fmt.Errorf("%w: block flags %#x at offset %d", ErrUnsupported, flags, b.offset)
+		return 0, 0, nil, fmt.Errorf("%w: block flags %#x at offset %d", ErrUnsupported, flags, b.offset)
 	}
 	if flags&0x40 != 0 {
 		packed, ok := vli(body, &i)
 		if !ok || packed != b.unpadded-size-checkSize[b.check] {
-			return 0, 0, corrupt(b.offset, "compressed size of block header and index differ")
+			return 0, 0, nil, corrupt(b.offset, "compressed size of block header and index differ")
 		}
 	}
 	if flags&0x80 != 0 {
 		expanded, ok := vli(body, &i)
 		if !ok || expanded != b.expanded {
-			return 0, 0, corrupt(b.offset, "expanded size of block header and index differ")
+			return 0, 0, nil, corrupt(b.offset, "expanded size of block header and index differ")
 		}
 	}
 	filter, ok1 := vli(body, &i)
 	propSize, ok2 := vli(body, &i)
 	if !ok1 || !ok2 || propSize > int64(len(body)-i) {
-		return 0, 0, corrupt(b.offset, "bad filter flags")
+		return 0, 0, nil, corrupt(b.offset, "bad filter flags")
+	}
+	if flags&3 == 1 && filter != filterLZMA2 {
+		if convert, err = branchFilter(filter, body[i:i+int(propSize)], b.offset); err != nil {
+			return 0, 0, nil, err
+		}
+		i += int(propSize)
+		filter, ok1 = vli(body, &i)
+		propSize, ok2 = vli(body, &i)
+		if !ok1 || !ok2 || propSize > int64(len(body)-i) {
+			return 0, 0, nil, corrupt(b.offset, "bad filter flags")
+		}
+		flags &^= 3
 	}
 	if filter != filterLZMA2 || flags&3 != 0 {
-		return 0, 0, fmt.Errorf("%w: filter %#x (only LZMA2 alone is known) at offset %d", ErrUnsupported, filter, b.offset)
+		return 0, 0, nil, fmt.Errorf("%w: filter %#x (only LZMA2 is known, alone or after one branch converter) at offset %d", ErrUnsupported, filter, b.offset)
 	}
 	if propSize != 1 || body[i] > 40 {
-		return 0, 0, corrupt(b.offset, "bad LZMA2 properties")
+		return 0, 0, nil, corrupt(b.offset, "bad LZMA2 properties")
 	}
 	p := uint(body[i])
 	dictSize = uint64(2|p&1) << (p/2 + 11) // 40: 4 GiB, a byte more than xz's
 	if !zeros(body[i+1:]) {
-		return 0, 0, corrupt(b.offset, "bad block header padding")
+		return 0, 0, nil, corrupt(b.offset, "bad block header padding")
 	}
-	return size, dictSize, nil
+	return size, dictSize, convert, nil
 }
 
 // vli reads a variable-length integer of up to 63 bits at in[*i:].

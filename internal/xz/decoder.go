@@ -46,7 +46,7 @@ var crc64Table = crc64.MakeTable(crc64.ECMA)
 
 // block expands one block into dst, which has its expanded size.
 func (d *Decoder) block(dst, file []byte, b block) error {
-	header, dictSize, err := blockHeader(file, b)
+	header, dictSize, convert, err := blockHeader(file, b)
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,16 @@ func (d *Decoder) block(dst, file []byte, b block) error {
 		return fmt.Errorf("%w: check of type %d at offset %d", ErrUnsupported, b.check, dataEnd)
 	}
 	sum := sum{kind: b.check}
+	if convert != nil {
+		sum.kind = checkNone // the check is of what the filter makes
+	}
 	if err := d.lzma2(dst, file, b.offset+header, dataEnd, dictSize, &sum); err != nil {
 		return err
+	}
+	if convert != nil {
+		convert(dst)
+		sum.kind = b.check
+		sum.add(dst)
 	}
 	// The padding lies before the check. Block headers and checks are
 	// multiples of four.

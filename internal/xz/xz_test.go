@@ -120,7 +120,8 @@ func TestXZ(t *testing.T) {
 		{args: "--block-size=30000 -T2"},
 		{args: "--check=none"},
 		{args: "--delta=dist=4 --lzma2", unsupported: true},
-		{args: "--x86 --lzma2", unsupported: true},
+		{args: "--x86 --lzma2"},
+		{args: "--ia64 --lzma2", unsupported: true},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			cmd := exec.Command(xz, append(strings.Fields(test.args), "-c", "--no-warn")...)
