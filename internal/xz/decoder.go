@@ -1,9 +1,11 @@
 package xz
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"hash/crc64"
 )
@@ -12,9 +14,8 @@ import (
 // (30 KB, and up to 64 KB more for files that end oddly). It is not safe for
 // concurrent use; the zero value is ready.
 type Decoder struct {
-	lzma   lzma
+	lzma2  lzma2
 	blocks []block // last to first
-	tail   []byte  // a chunk too near the end of the file, with zeros after it
 }
 
 // Size returns the expanded size of file in bytes, as its indexes say it.
@@ -51,16 +52,14 @@ func (d *Decoder) block(dst, file []byte, b block) error {
 		return err
 	}
 	dataEnd := b.offset + b.unpadded - checkSize[b.check]
-	switch b.check {
-	case checkNone, checkCRC32, checkCRC64, checkSHA256:
-	default:
-		return fmt.Errorf("%w: check of type %d at offset %d", ErrUnsupported, b.check, dataEnd)
+	if !knownCheck(b.check) {
+		return unknownCheck(b.check, dataEnd)
 	}
 	sum := sum{kind: b.check}
 	if convert != nil {
 		sum.kind = checkNone // the check is of what the filter makes
 	}
-	if err := d.lzma2(dst, file, b.offset+header, dataEnd, dictSize, &sum); err != nil {
+	if err := d.expandChunks(dst, file, b.offset+header, dataEnd, dictSize, &sum); err != nil {
 		return err
 	}
 	if convert != nil {
@@ -68,96 +67,56 @@ func (d *Decoder) block(dst, file []byte, b block) error {
 		sum.kind = b.check
 		sum.add(dst)
 	}
+	return verifyCheck(file, dataEnd, &sum, dst)
+}
+
+func knownCheck(check byte) bool {
+	return check == checkNone || check == checkCRC32 || check == checkCRC64 || check == checkSHA256
+}
+
+func unknownCheck(check byte, at int64) error {
+	return fmt.Errorf("%w: check of type %d at offset %d", ErrUnsupported, check, at)
+}
+
+// verifyCheck verifies what follows a block's LZMA2 data. whole is all that was
+// added to sum, where sum has not taken care of that itself.
+func verifyCheck(file []byte, dataEnd int64, sum *sum, whole []byte) error {
 	// The padding lies before the check. Block headers and checks are
 	// multiples of four.
 	checkAt := (dataEnd + 3) &^ 3
 	if !zeros(file[dataEnd:checkAt]) {
 		return corrupt(dataEnd, "bad block padding")
 	}
-	if !sum.equal(dst, file[checkAt:checkAt+checkSize[b.check]]) {
+	if !sum.equal(whole, file[checkAt:checkAt+checkSize[sum.kind]]) {
 		return corrupt(checkAt, "expanded bytes do not have the block's checksum")
 	}
 	return nil
 }
 
-// lzma2 expands the LZMA2 chunks in file[at:end] into dst.
-func (d *Decoder) lzma2(dst, file []byte, at, end int64, dictSize uint64, sum *sum) error {
-	// Before the first dictionary reset, and before the first properties
-	// after one, there is nothing that a chunk could go on from.
-	needReset, needProperties, needState := true, true, true
+// expandChunks expands the LZMA2 chunks in file[at:end] into dst.
+func (d *Decoder) expandChunks(dst, file []byte, at, end int64, dictSize uint64, sum *sum) error {
+	d.lzma2.start(file, at, end, dictSize)
 	pos := 0
 	win := dst // since the dictionary reset
 	for {
-		if at >= end {
-			return corrupt(at, "LZMA2 data has no end marker")
+		c, err := d.lzma2.next()
+		if err != nil {
+			return err
 		}
-		control := file[at]
-		if control == 0 {
-			if at+1 != end || pos != len(win) {
-				return corrupt(at, "LZMA2 data ends early")
+		if c.control == 0 {
+			if c.at+1 != end || pos != len(win) {
+				return corrupt(c.at, "LZMA2 data ends early")
 			}
 			return nil
 		}
-		if control == 1 || control >= 0xe0 {
-			needReset, needProperties, needState = false, true, true
+		if c.resets() {
 			win, pos = win[pos:], 0
 		}
-		if needReset || control > 2 && control < 0x80 {
-			return corrupt(at, "bad LZMA2 control byte %#x", control)
+		if err := d.lzma2.expand(&c, win, pos); err != nil {
+			return err
 		}
-		headerSize := int64(3)
-		if control >= 0x80 {
-			headerSize = 5
-			if control >= 0xc0 {
-				headerSize = 6
-			}
-		}
-		if at+headerSize > end {
-			return corrupt(at, "LZMA2 chunk header does not fit")
-		}
-		header := file[at : at+headerSize]
-		var packed, expanded int64 // bytes
-		if control >= 0x80 {
-			packed = int64(binary.BigEndian.Uint16(header[3:])) + 1
-			expanded = int64(control&0x1f)<<16 + int64(binary.BigEndian.Uint16(header[1:])) + 1
-		} else {
-			packed = int64(binary.BigEndian.Uint16(header[1:])) + 1
-			expanded = packed
-		}
-		chunkAt := at
-		at += headerSize
-		if packed > end-at || expanded > int64(len(win)-pos) {
-			return corrupt(chunkAt, "LZMA2 chunk of %d to %d bytes does not fit", packed, expanded)
-		}
-		limit := pos + int(expanded)
-		if control < 0x80 {
-			copy(win[pos:limit], file[at:])
-		} else {
-			if control >= 0xc0 {
-				if !d.lzma.setProperties(header[5]) {
-					return corrupt(chunkAt, "bad LZMA properties %#x", header[5])
-				}
-				needProperties = false
-			}
-			if control >= 0xa0 {
-				d.lzma.reset()
-				needState = false
-			}
-			if needProperties || needState {
-				return corrupt(chunkAt, "LZMA2 chunk goes on from nothing")
-			}
-			in := file[at:]
-			if len(in) < int(packed)+lzmaLookahead {
-				d.tail = append(append(d.tail[:0], in[:packed]...), make([]byte, lzmaLookahead)...)
-				in = d.tail
-			}
-			if !d.lzma.chunk(in, int(packed), win, pos, limit, dictSize) {
-				return corrupt(chunkAt, "bad LZMA chunk")
-			}
-		}
-		sum.add(win[pos:limit])
-		pos = limit
-		at += packed
+		sum.add(win[pos : pos+c.expanded])
+		pos += c.expanded
 	}
 }
 
@@ -166,6 +125,7 @@ type sum struct {
 	kind  byte
 	crc64 uint64
 	crc32 uint32
+	sha   hash.Hash // nil: equal is given the whole
 }
 
 func (s *sum) add(p []byte) {
@@ -174,6 +134,10 @@ func (s *sum) add(p []byte) {
 		s.crc32 = crc32.Update(s.crc32, crc32.IEEETable, p)
 	case checkCRC64:
 		s.crc64 = crc64.Update(s.crc64, crc64Table, p)
+	case checkSHA256:
+		if s.sha != nil {
+			s.sha.Write(p)
+		}
 	}
 }
 
@@ -185,6 +149,9 @@ func (s *sum) equal(whole, want []byte) bool {
 	case checkCRC64:
 		return s.crc64 == binary.LittleEndian.Uint64(want)
 	case checkSHA256:
+		if s.sha != nil {
+			return bytes.Equal(s.sha.Sum(nil), want)
+		}
 		return sha256.Sum256(whole) == [32]byte(want)
 	}
 	return true

@@ -1,5 +1,6 @@
-// Package xz expands xz files that are wholly in memory into a buffer of
-// exactly their expanded size.
+// Package xz expands xz files that are wholly in memory: a Decoder all of a file
+// into a buffer of exactly its expanded size, a Reader any ranges of it, out of
+// the blocks that hold them.
 //
 // It exists because a streaming decoder keeps a dictionary beside its output
 // and copies every byte out of it; here the output is the dictionary. The

@@ -1,0 +1,262 @@
+package xz
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// maxBuffers bounds the buffers of all workers together, in bytes, and with it the
+// number of workers where blocks are large.
+const maxBuffers = 512 << 20
+
+// Reader gives ranges of what a file expands to. Only blocks that hold a part of
+// them are expanded, at the same time where there are several, and each only up
+// to the last byte that is wanted of it. The last few blocks are kept.
+//
+// A block of more than 64 MiB, which xz writes when it runs on one thread, passes
+// through a window of its dictionary size, 16 MiB at least: going on in it costs only what lies between, going
+// back behind what the window still holds starts the block again. Its dictionary
+// may have 64 MiB; a larger one is ErrUnsupported.
+//
+// A block's checksum is verified when the block's last byte is asked for; bytes
+// before it are given as they come out of the decoder.
+//
+// It is not safe for concurrent use.
+type Reader struct {
+	file    []byte
+	blocks  []block // first to last
+	starts  []int64 // where each begins in the expanded bytes, and their end
+	workers int
+	whole   int64 // the largest block in bytes that gets a buffer of its size
+
+	slots   []*slot // the one not used for longest first
+	stats   Stats
+	forward bool   // there are blocks that pass through a window
+	used    []bool // by block: something of it was expanded
+}
+
+// slot is a decoder with its buffer, which is kept from block to block.
+type slot struct {
+	blockDecoder
+	own  []byte
+	busy bool
+}
+
+// Part is a range of the expanded bytes: those at Offset go to Dst.
+type Part struct {
+	Offset int64
+	Dst    []byte
+}
+
+// Stats says what a Reader has done.
+type Stats struct {
+	Blocks   int   // in the file
+	Used     int   // of which something was expanded
+	Expanded int64 // bytes that were expanded, those that were skipped and those expanded again included
+}
+
+// NewReader reads the index of file. Parts of different blocks are expanded by up
+// to so many workers at the same time, each of which takes memory: the size of
+// a block, at most 96 MiB.
+func NewReader(file []byte, workers int) (*Reader, error) {
+	var d Decoder
+	size, err := d.index(file)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(d.blocks)
+	r := &Reader{file: file, whole: maxWhole, blocks: d.blocks, starts: make([]int64, 0, len(d.blocks)+1), used: make([]bool, len(d.blocks))}
+	at, largest := int64(0), int64(1)
+	for _, b := range r.blocks {
+		if b.expanded/maxRatio > b.unpadded {
+			return nil, corrupt(b.offset, "block of %d bytes that claims to expand to %d", b.unpadded, b.expanded)
+		}
+		r.starts = append(r.starts, at)
+		at += b.expanded
+		largest = max(largest, min(b.expanded, maxDictionary*3/2))
+		r.forward = r.forward || b.expanded > maxWhole
+	}
+	r.starts = append(r.starts, size)
+	r.workers = max(1, min(workers, int(maxBuffers/largest)-1))
+	r.stats.Blocks = len(r.blocks)
+	return r, nil
+}
+
+// Size is how many bytes the file expands to, as its indexes say it.
+func (r *Reader) Size() int64 { return r.starts[len(r.starts)-1] }
+
+// Forward reports whether the file has blocks so large that going back in them
+// means to start again.
+func (r *Reader) Forward() bool { return r.forward }
+
+// Stats says what was done so far.
+func (r *Reader) Stats() Stats { return r.stats }
+
+// job is what one block has to give.
+type job struct {
+	block  int
+	pieces []piece
+	slot   *slot
+}
+
+// Read fills all parts, which may come in any order and may overlap. On error
+// they hold parts of no meaning.
+func (r *Reader) Read(parts ...Part) error {
+	jobs, err := r.jobs(parts)
+	if err != nil {
+		return err
+	}
+	return r.run(jobs)
+}
+
+// jobs lists the blocks that parts lie in: those that are partly expanded already
+// first, with their slots, so that these are not given to others.
+func (r *Reader) jobs(parts []Part) ([]job, error) {
+	byBlock := make(map[int]int)
+	var jobs []job
+	for _, p := range parts {
+		if p.Offset < 0 || p.Offset > r.Size() || int64(len(p.Dst)) > r.Size()-p.Offset {
+			return nil, fmt.Errorf("xz: %d bytes at offset %d of %d", len(p.Dst), p.Offset, r.Size())
+		}
+		// The last block that begins at or before it; empty ones are passed over.
+		i := sort.Search(len(r.blocks), func(i int) bool { return r.starts[i+1] > p.Offset })
+		for len(p.Dst) > 0 {
+			n := min(int64(len(p.Dst)), r.starts[i+1]-p.Offset)
+			if n > 0 {
+				at, ok := byBlock[i]
+				if !ok {
+					at = len(jobs)
+					byBlock[i] = at
+					jobs = append(jobs, job{block: i})
+				}
+				jobs[at].pieces = append(jobs[at].pieces, piece{p.Offset - r.starts[i], p.Dst[:n:n]})
+			}
+			p.Offset, p.Dst = p.Offset+n, p.Dst[n:]
+			i++
+		}
+	}
+	for _, s := range r.slots {
+		if at, ok := byBlock[s.index]; ok {
+			jobs[at].slot = s
+		}
+	}
+	slices.SortFunc(jobs, func(a, b job) int {
+		if (a.slot != nil) != (b.slot != nil) {
+			if a.slot != nil {
+				return -1
+			}
+			return 1
+		}
+		return a.block - b.block
+	})
+	return jobs, nil
+}
+
+// run runs the jobs on the workers. Of several errors it returns that of the first
+// block, as far as the jobs before it ran. A panic, which a mapped file causes
+// that others cut short, is the caller's, whichever worker meets it.
+func (r *Reader) run(jobs []job) error {
+	var (
+		mu       sync.Mutex
+		wg       sync.WaitGroup
+		next     int
+		block    = len(r.blocks)
+		first    error
+		panicked any
+	)
+	onFault := debug.SetPanicOnFault(true)
+	debug.SetPanicOnFault(onFault)
+	work := func() {
+		debug.SetPanicOnFault(onFault)
+		mu.Lock()
+		defer mu.Unlock()
+		for next < len(jobs) && first == nil && panicked == nil {
+			j := &jobs[next]
+			next++
+			s := r.take(j)
+			before := s.expanded
+			mu.Unlock()
+			p, err := s.serve(r, j)
+			mu.Lock()
+			s.busy = false
+			r.stats.Expanded += s.expanded - before
+			if p != nil {
+				panicked = p
+			}
+			if err != nil && j.block < block {
+				block, first = j.block, err
+			}
+		}
+	}
+	for range min(r.workers, len(jobs)) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
+	return first
+}
+
+// take marks a slot as busy with a job: the one that has the job's block, or else
+// a new one, or else the one that was not used for longest.
+func (r *Reader) take(j *job) *slot {
+	if j.slot == nil && len(r.slots) < max(r.workers, 2) {
+		j.slot = &slot{blockDecoder: blockDecoder{index: -1}}
+		r.slots = append(r.slots, j.slot)
+	}
+	for i, s := range r.slots {
+		if j.slot == s || j.slot == nil && !s.busy {
+			j.slot, s.busy = s, true
+			r.slots = append(slices.Delete(r.slots, i, i+1), s)
+			break
+		}
+	}
+	if !r.used[j.block] {
+		r.used[j.block] = true
+		r.stats.Used++
+	}
+	return j.slot
+}
+
+// serve fills the pieces of a job, or returns what it panicked with.
+func (s *slot) serve(r *Reader, j *job) (panicked any, err error) {
+	defer func() {
+		if panicked = recover(); panicked != nil {
+			s.index = -1
+		}
+	}()
+	return nil, s.fill(r, j)
+}
+
+func (s *slot) fill(r *Reader, j *job) (err error) {
+	b := r.blocks[j.block]
+	if s.index == j.block {
+		goesBack := false
+		for _, p := range j.pieces {
+			goesBack = goesBack || p.offset < s.from
+		}
+		if !goesBack {
+			return s.read(j.pieces)
+		}
+	}
+	for _, p := range j.pieces {
+		if p.offset == 0 && p.end() == b.expanded {
+			// Who wants all of it has the buffer for it.
+			if _, err := s.open(r.file, b, j.block, p.dst, nil, 0); err != nil {
+				return err
+			}
+			err := s.read(j.pieces)
+			s.buf, s.index = nil, -1
+			return err
+		}
+	}
+	if s.own, err = s.open(r.file, b, j.block, nil, s.own, r.whole); err != nil {
+		return err
+	}
+	return s.read(j.pieces)
+}
