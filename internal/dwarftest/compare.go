@@ -156,3 +156,24 @@ func usedByTypes(b *btf.BTF) []bool {
 	}
 	return used
 }
+
+// Pair gives for types of a types of b of the same class: different ones for different ones, 0 for those that b lacks.
+func (j *Judge) Pair(a, b *btf.BTF) (pair []btf.ID, err error) {
+	var sorted [2]*sorting
+	for side, types := range []*btf.BTF{a, b} {
+		if sorted[side], err = j.sort(types); err != nil {
+			return nil, err
+		}
+	}
+	of := map[int32][]btf.ID{}
+	for id, class := range sorted[1].whole {
+		of[class] = append(of[class], btf.ID(id))
+	}
+	pair = make([]btf.ID, a.End())
+	for id, class := range sorted[0].whole {
+		if list := of[class]; len(list) > 0 {
+			pair[id], of[class] = list[0], list[1:]
+		}
+	}
+	return pair, nil
+}

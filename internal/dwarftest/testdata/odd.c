@@ -23,6 +23,9 @@ struct known {
 	int outside;
 };
 
+// escape keeps compilers from leaving out what is only used here.
+void escape(const void *, ...);
+
 int lengths(int n)
 {
 	struct local_first {
@@ -45,6 +48,7 @@ int lengths(int n)
 		local_typedef *p = &known;
 
 		variable[0] += second.f.a + second.e + p->inside;
+		escape(&first, &second, p, &known, variable, grid);
 	}
 	return variable[0] + grid[0][0];
 }
@@ -54,6 +58,7 @@ static inline int never_called(void)
 	struct local_inline {
 		long x;
 	} s = { 1 };
+	escape(&s);
 	return s.x;
 }
 

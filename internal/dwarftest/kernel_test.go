@@ -1,0 +1,226 @@
+package dwarftest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/core"
+	"github.com/btfgen/btfgen/internal/need"
+	"github.com/btfgen/btfgen/internal/packaged"
+	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
+)
+
+const (
+	// cacheVar names the folder where kernels are kept between runs, in place of btfgen/vm in the user's cache folder: the one
+	// that the tests with booted kernels have.
+	cacheVar = "BTFGEN_VM_CACHE"
+	// enoughCPU and enoughMemory are the parts of pahole's that ours may take at most.
+	enoughCPU, enoughMemory = 1.0 / 4, 1.0 / 2
+)
+
+// debugKernel is the path of a real kernel with its DWARF: 587 MB, of 2,170 units.
+func debugKernel(t *testing.T) string {
+	t.Helper()
+	for _, tool := range []string{"apt-get", "dpkg-deb", "tar"} {
+		need.Tool(t, tool)
+	}
+	dir := os.Getenv(cacheVar)
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			need.Missing(t, "a folder to keep kernels in: set %s: %v", cacheVar, err)
+		}
+		dir = filepath.Join(user, "btfgen", "vm")
+	}
+	cache := debkernel.Cache{Dir: dir, Log: t.Logf}
+	wanted := debkernel.Wanted{Suite: "bookworm", Version: "12", Series: "6.1", Flavour: "cloud-amd64", Arch: "amd64", Debug: true}
+	k, err := cache.Get(context.Background(), wanted, nil)
+	if err != nil {
+		need.Missing(t, "the debug package of the kernel %v, in %s or through apt: %v", wanted, dir, err)
+	}
+	t.Logf("the kernel is %s", k.Release)
+	return k.Vmlinux()
+}
+
+// TestDebugKernel is the real thing: a kernel's DWARF through dwarf2btf and through pahole, in one run.
+func TestDebugKernel(t *testing.T) {
+	need.Asked(t, askedBy, "dwarf")
+	vmlinux := debugKernel(t)
+	dir := t.TempDir()
+	out := func(name string) string { return filepath.Join(dir, name+".btf") }
+
+	// Both find the file in the page cache.
+	content, err := os.ReadFile(vmlinux)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := btf.FindELF(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own = bytes.Clone(own)
+	content = nil
+
+	oursCost := measure(t, convertApart(t, vmlinux, out("ours"), 0))
+	theirsCost := measure(t, exec.Command(need.Tool(t, "pahole"), "--btf_gen_floats", "--btf_encode_detached="+out("pahole"), vmlinux))
+	cpu, memory := oursCost.cpu.Seconds()/theirsCost.cpu.Seconds(), float64(oursCost.memory)/float64(theirsCost.memory)
+	t.Logf("ours: %v", oursCost)
+	t.Logf("pahole's: %v", theirsCost)
+	t.Logf("ours is %.3f of its CPU time and %.3f of its memory", cpu, memory)
+	if cpu > enoughCPU {
+		t.Errorf("%.3f of pahole's CPU time, expected %.3f at most", cpu, enoughCPU)
+	}
+	if memory > enoughMemory {
+		t.Errorf("%.3f of pahole's memory, expected %.3f at most", memory, enoughMemory)
+	}
+	ours, theirs := readBTF(t, out("ours")), readBTF(t, out("pahole"))
+
+	t.Run("types", func(t *testing.T) {
+		compareKernels(t, Two{Names: [2]string{"ours", "pahole's"}, BTF: [2]*btf.BTF{ours.BTF, theirs.BTF}})
+	})
+	t.Run("types that the kernel carries", func(t *testing.T) {
+		carried, err := btf.Parse(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareKernels(t, Two{Names: [2]string{"ours", "its own"}, BTF: [2]*btf.BTF{ours.BTF, carried}})
+	})
+	t.Run("relocations", func(t *testing.T) { compareRelocations(t, ours, theirs) })
+	t.Run("workers", func(t *testing.T) {
+		for _, workers := range []int{1, 2, 7} {
+			c := measure(t, convertApart(t, vmlinux, out("workers"), workers))
+			t.Logf("%d workers: %v", workers, c)
+			if again := readBTF(t, out("workers")); !bytes.Equal(again.raw, ours.raw) {
+				t.Errorf("with %d workers the output is another: %d bytes, without a number %d", workers, len(again.raw), len(ours.raw))
+			}
+		}
+	})
+	t.Run("dwz", func(t *testing.T) {
+		packed := filepath.Join(dir, "vmlinux-dwz")
+		defer os.Remove(packed)
+		// dwz leaves a file alone that has more entries than its default limit.
+		measured := measure(t, exec.Command(need.Tool(t, "dwz"), "-l", "100000000", "-L", "100000000", "-o", packed, vmlinux))
+		t.Logf("dwz: %v", measured)
+		c := measure(t, convertApart(t, packed, out("dwz"), 0))
+		t.Logf("ours: %v", c)
+		if part := float64(c.memory) / float64(theirsCost.memory); part > enoughMemory {
+			t.Errorf("%.3f of pahole's memory for the plain file, expected %.3f at most", part, enoughMemory)
+		}
+		again := readBTF(t, out("dwz"))
+		compareKernels(t, Two{Names: [2]string{"of dwz's file", "of the plain one"}, BTF: [2]*btf.BTF{again.BTF, ours.BTF}})
+		measure(t, exec.Command(need.Tool(t, "pahole"), "--btf_gen_floats", "--btf_encode_detached="+out("pahole-dwz"), packed))
+		few := readBTF(t, out("pahole-dwz"))
+		t.Logf("of dwz's file pahole makes BTF of %d bytes with %d types, we %d bytes with %d types", len(few.raw), few.End()-1, len(again.raw), again.End()-1)
+	})
+}
+
+// A blob is BTF with its bytes.
+type blob struct {
+	*btf.BTF
+	raw []byte
+}
+
+func readBTF(t testing.TB, file string) blob {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := btf.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blob{b, raw}
+}
+
+// compareKernels compares the types of two BTFs of a kernel: there have to be many of most kinds.
+func compareKernels(t *testing.T, two Two) {
+	t.Helper()
+	two.Of = TypesOnly()
+	kinds, differences, err := NewJudge().Compare(two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fail(t, differences)
+	t.Logf("types compared: %v", kinds)
+	for kind, least := range map[btf.Kind]int{
+		btf.KindInt: 10, btf.KindPtr: 10000, btf.KindArray: 2000, btf.KindStruct: 7000, btf.KindUnion: 1000, btf.KindEnum: 1500, btf.KindEnum64: 5,
+		btf.KindFwd: 50, btf.KindTypedef: 1500, btf.KindConst: 2000, btf.KindVolatile: 20, btf.KindRestrict: 1, btf.KindFuncProto: 2000, btf.KindFloat: 1,
+	} {
+		if kinds[kind] < least {
+			t.Errorf("%d types of kind %v, expected %d", kinds[kind], kind, least)
+		}
+	}
+}
+
+// compareRelocations holds all relocations of real programs against both BTFs.
+func compareRelocations(t *testing.T, ours, theirs blob) {
+	objects := packaged.Objects(t, "libbpf-tools")
+	plan := core.NewPlan(objects[0].ByteOrder)
+	for _, o := range objects {
+		if err := plan.Add(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := core.NewResolver(plan), core.NewResolver(plan)
+	for _, side := range []struct {
+		r   *core.Resolver
+		raw []byte
+	}{{a, ours.raw}, {b, theirs.raw}} {
+		if err := side.r.Load(side.raw); err != nil {
+			t.Fatal(err)
+		}
+		side.r.Resolve(nil)
+	}
+	pair, err := NewJudge().Pair(ours.BTF, theirs.BTF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := func(_ int, id btf.ID) btf.ID { return pair[id] }
+	var different []string
+	resolved := 0
+	for i := range plan.Len() {
+		if !a.SameOutcomes(i, b, to) {
+			l := plan.Local(i)
+			different = append(different, fmt.Sprintf("%v %s: ours %s %s, pahole's %s %s", l.Kind, l.LocalPath(),
+				a.TargetPath(i, a.Outcome(i)), a.Reason(i, a.Outcome(i)), b.TargetPath(i, b.Outcome(i)), b.Reason(i, b.Outcome(i))))
+		}
+		if a.Outcome(i).Status == core.Resolved {
+			resolved++
+		}
+	}
+	records := 0
+	for k := range plan.Objects() {
+		o := &plan.Objects()[k]
+		var patched [][16]byte
+		patch := func(record int, out core.Outcome) [16]byte {
+			rec := &o.Object.Relocs[record]
+			if core.Kind(rec.Kind) == core.TypeIDTarget {
+				out.New = 0
+			}
+			insn, _, err := core.Patch(rec.Insn, out, o.Object.ByteOrder)
+			if err != nil {
+				copy(insn[:], err.Error())
+			}
+			return insn
+		}
+		a.ObjectOutcomes(o, func(record int, out core.Outcome) { patched = append(patched, patch(record, out)) })
+		b.ObjectOutcomes(o, func(record int, out core.Outcome) {
+			records++
+			if patch(record, out) != patched[record] {
+				different = append(different, fmt.Sprintf("%s: record %d is another instruction", o.Object.Name, record))
+			}
+		})
+	}
+	fail(t, different)
+	t.Logf("%d distinct relocations, %d of them resolved, %d records of %d objects", plan.Len(), resolved, records, len(objects))
+	if resolved < 100 || records < 500 || len(objects) < 40 {
+		t.Error("that is too few")
+	}
+}
