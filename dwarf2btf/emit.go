@@ -34,6 +34,9 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 		}
 		return 1
 	})
+	if err := in.finite(t, order, to); err != nil {
+		return nil, err
+	}
 	ids := make([]uint32, n)
 	for i, c := range order {
 		ids[c] = uint32(i) + 1
@@ -150,6 +153,64 @@ func (in *input) settle(t *table, first []uint64, count []int32) []class {
 		}
 	}
 	return to
+}
+
+// finite fails if a type contains itself by value: no compiler writes that, and no
+// reader of BTF takes it. Digests do not see it, because names are all that a
+// reference to a named type is to them.
+func (in *input) finite(t *table, order []class, to []class) error {
+	const open, done = 1, 2
+	state := make([]uint8, len(to))
+	type frame struct {
+		class class
+		at    int
+	}
+	var path []frame
+	for _, c := range order {
+		if state[c] == 0 && t.record(c).kind().IsComposite() {
+			path = append(path, frame{c, recordWords + 1})
+			state[c] = open
+		}
+		for len(path) > 0 {
+			f := &path[len(path)-1]
+			r := t.record(f.class)
+			var next class
+			switch {
+			case r.kind().IsComposite():
+				if f.at < len(r) {
+					next = r[f.at]
+					f.at += itemWords
+				} else {
+					f.at = 0
+				}
+			case f.at == recordRef:
+				f.at = 0
+			default:
+				next, f.at = r[recordRef], recordRef
+			}
+			if f.at == 0 {
+				state[f.class] = done
+				path = path[:len(path)-1]
+				continue
+			}
+			if next = to[next]; next == 0 || state[next] == done {
+				continue
+			}
+			if state[next] == open {
+				return fmt.Errorf("%w: %v %q", errCycle, r.kind(), in.name(r[recordName]))
+			}
+			switch k := t.record(next).kind(); k {
+			case btf.KindStruct, btf.KindUnion, btf.KindTypedef, btf.KindConst, btf.KindVolatile, btf.KindRestrict, btf.KindArray, btf.KindTypeTag:
+				state[next] = open
+				at := recordWords + 1
+				if !k.IsComposite() {
+					at = -1
+				}
+				path = append(path, frame{next, at})
+			}
+		}
+	}
+	return nil
 }
 
 // nameKey is the key of the class of a named type's name.
@@ -278,7 +339,7 @@ type stringTable struct {
 }
 
 func (s *stringTable) init(in *input) {
-	s.in, s.text, s.slots = in, []byte{0}, make([]uint32, 1<<16)
+	s.in, s.text, s.slots = in, []byte{0}, make([]uint32, 1<<11)
 }
 
 // add returns the offset of a name, given as a place among the strings.

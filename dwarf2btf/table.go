@@ -30,8 +30,8 @@ type table struct {
 }
 
 func newTable() *table {
-	t := &table{at: make([]uint32, 1, 1<<15), keys: make([]digest, 1, 1<<15)}
-	s := make([]slot, 1<<16)
+	t := &table{at: make([]uint32, 1, 1<<10), keys: make([]digest, 1, 1<<10)}
+	s := make([]slot, 1<<12)
 	t.slots.Store(&s)
 	return t
 }

@@ -1,0 +1,165 @@
+package dwarf2btf
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/btfgen/btfgen/internal/elffile"
+)
+
+func pointer(l, to string) *entry { return modifier(l, tagPointerType, ref(to)) }
+
+func integer() *entry { return base("i", "int", 4, ateSigned) }
+
+// unitOf makes a unit whose labels are its own.
+func unitOf(prefix string, entries ...*entry) *testUnit {
+	var rename func(e *entry)
+	rename = func(e *entry) {
+		if e.label != "" {
+			e.label = prefix + e.label
+		}
+		for i, a := range e.attrs {
+			if l, ok := a.value.(label); ok && !strings.Contains(string(l), "/") {
+				e.attrs[i].value = label(prefix) + l
+			}
+		}
+		for _, c := range e.children {
+			rename(c)
+		}
+	}
+	for _, e := range entries {
+		rename(e)
+	}
+	return &testUnit{entries: entries}
+}
+
+func TestTheSameInTwoUnits(t *testing.T) {
+	entries := func() []*entry {
+		return []*entry{pointer("p", "s"), structure("s", "list", 8, member("next", "p", 0)), integer(),
+			structure("", "", 4, member("anonymous", "i", 0)), modifier("", tagConstType, ref("s"))}
+	}
+	f := &testFile{units: []*testUnit{unitOf("1/", entries()...), unitOf("2/", entries()...)}}
+	expect(t, convert(t, f.bytes(), Options{}), `
+		[1] PTR '(anon)' type_id=2
+		[2] STRUCT 'list' size=8 vlen=1 'next' type_id=1 bits_offset=0
+		[3] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+		[4] STRUCT '(anon)' size=4 vlen=1 'anonymous' type_id=3 bits_offset=0
+		[5] CONST '(anon)' type_id=2`)
+}
+
+func TestDeclarations(t *testing.T) {
+	f := &testFile{units: []*testUnit{
+		unitOf("1/", pointer("", "d"), declared("d", "there"), pointer("", "n"), declared("n", "nowhere"),
+			pointer("", "e"), &entry{label: "e", tag: tagEnumerationType, attrs: []attr{named("color"), {atDeclaration, formFlag, 1}}}),
+		unitOf("2/", integer(), structure("", "there", 4, member("m", "i", 0)), enum("color", 4, "", attr{atConstValue, formData1, 1}),
+			&entry{tag: tagUnionType, attrs: []attr{named("nowhere"), size(4)}}), // not the same: a union
+	}}
+	expect(t, convert(t, f.bytes(), Options{}), `
+		[1] PTR '(anon)' type_id=2
+		[2] STRUCT 'there' size=4 vlen=1 'm' type_id=7 bits_offset=0
+		[3] PTR '(anon)' type_id=4
+		[4] FWD 'nowhere' fwd_kind=struct
+		[5] PTR '(anon)' type_id=6
+		[6] ENUM 'color' encoding=UNSIGNED size=4 vlen=1 'COLOR0' val=1
+		[7] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+		[8] UNION 'nowhere' size=4 vlen=0`)
+}
+
+// Two structs of one name are kept, and all that leads to the one or the other.
+func TestSeveralDefinitions(t *testing.T) {
+	unit := func(prefix, inner string, bytes int) *testUnit {
+		return unitOf(prefix, integer(),
+			structure("in", "inner", bytes, member(inner, "i", 0)),
+			structure("out", "outer", 8, member("by_value", "in", 0)),
+			structure("far", "far", 8, member("to", "p", 0)), pointer("p", "pp"), pointer("pp", "in"),
+			structure("own", "own", 8, member("x", "i", 0)))
+	}
+	f := &testFile{units: []*testUnit{unit("1/", "a", 4), unit("2/", "b", 4), unit("3/", "a", 4),
+		// Taken for the first: its inner is only declared.
+		unitOf("4/", declared("in", "inner"), structure("far", "far", 8, member("to", "p", 0)), pointer("p", "pp"), pointer("pp", "in"))}}
+	expect(t, convert(t, f.bytes(), Options{}), `
+		[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+		[2] STRUCT 'inner' size=4 vlen=1 'a' type_id=1 bits_offset=0
+		[3] STRUCT 'outer' size=8 vlen=1 'by_value' type_id=2 bits_offset=0
+		[4] STRUCT 'far' size=8 vlen=1 'to' type_id=5 bits_offset=0
+		[5] PTR '(anon)' type_id=6
+		[6] PTR '(anon)' type_id=2
+		[7] STRUCT 'own' size=8 vlen=1 'x' type_id=1 bits_offset=0
+		[8] STRUCT 'inner' size=4 vlen=1 'b' type_id=1 bits_offset=0
+		[9] STRUCT 'outer' size=8 vlen=1 'by_value' type_id=8 bits_offset=0
+		[10] STRUCT 'far' size=8 vlen=1 'to' type_id=11 bits_offset=0
+		[11] PTR '(anon)' type_id=12
+		[12] PTR '(anon)' type_id=8`)
+	// A declaration of which nothing says which definition it is of stays one.
+	f.units[3] = unitOf("4/", declared("in", "inner"), pointer("pp", "in"), modifier("", tagConstType, ref("in")))
+	if got := dump(t, convert(t, f.bytes(), Options{})); strings.Count(got, "FWD 'inner'") != 0 && !strings.Contains(got, "CONST '(anon)' type_id=") {
+		t.Error(got)
+	}
+}
+
+// dwz and link-time optimisation: entries refer to other units.
+func TestLinkedUnits(t *testing.T) {
+	to := func(l string) attr { return attr{atType, formRefAddr, label(l)} }
+	f := &testFile{units: []*testUnit{
+		{tag: tagPartialUnit, entries: []*entry{base("i", "int", 4, ateSigned), {label: "p", tag: tagPointerType, attrs: []attr{to("s")}}}},
+		{entries: []*entry{{label: "s", tag: tagStructureType, attrs: []attr{named("s"), size(16)}, children: []*entry{
+			{tag: tagMember, attrs: []attr{named("a"), to("p"), {atDataMemberLocation, formData1, 0}}},
+			{tag: tagMember, attrs: []attr{named("b"), to("i"), {atDataMemberLocation, formData1, 8}}}}}}},
+	}}
+	f.units[0].kind = utPartial
+	expect(t, convert(t, f.bytes(), Options{}), `
+		[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+		[2] PTR '(anon)' type_id=3
+		[3] STRUCT 's' size=16 vlen=2 'a' type_id=2 bits_offset=0 'b' type_id=1 bits_offset=64`)
+}
+
+func TestTypeUnits(t *testing.T) {
+	const signature = 0x123456789abcdef0
+	for _, version := range []uint16{4, 5} {
+		tu := &testUnit{version: version, kind: utType, tag: tagTypeUnit, signature: signature, typeLabel: "s",
+			entries: []*entry{structure("s", "s", 4, member("m", "i", 0)), base("i", "int", 4, ateSigned)}}
+		cu := &testUnit{version: version, entries: []*entry{
+			{tag: tagPointerType, attrs: []attr{{atType, formRefSig8, uint64(signature)}}},
+			{label: "d", tag: tagStructureType, attrs: []attr{{atDeclaration, formFlagPresent, 0}, {atSignature, formRefSig8, uint64(signature)}}},
+			modifier("", tagConstType, ref("d"))}}
+		f := &testFile{units: []*testUnit{cu}, types: []*testUnit{tu}}
+		if version == 5 {
+			f.units, f.types = []*testUnit{cu, tu}, nil
+		}
+		expect(t, convert(t, f.bytes(), Options{}), `
+			[1] PTR '(anon)' type_id=3
+			[2] CONST '(anon)' type_id=3
+			[3] STRUCT 's' size=4 vlen=1 'm' type_id=4 bits_offset=0
+			[4] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED`)
+	}
+}
+
+func TestAlternateFile(t *testing.T) {
+	other := &testFile{units: []*testUnit{{tag: tagPartialUnit, kind: utPartial, entries: []*entry{
+		{label: "i", tag: tagBaseType, attrs: []attr{{atName, formStrp, "int"}, size(4), {atEncoding, formData1, ateSigned}}}}}}}
+	alternate := other.bytes()
+	at := uint64(other.labels["i"].at)
+	for _, forms := range [][2]uint64{{formGNURefAlt, formGNUStrpAlt}, {formRefSup4, formStrpSup}} {
+		f := one(&entry{tag: tagTypedef, attrs: []attr{{atName, forms[1], uint64(1)}, {atType, forms[0], at}}})
+		f.more = []testSection{{name: ".gnu_debugaltlink", data: []byte("../shared.debug\x00\xab\xcd")}}
+		raw := f.bytes()
+		o := Options{Alternate: func(name string, buildID []byte) (elffile.File, error) {
+			if name != "../shared.debug" || string(buildID) != "\xab\xcd" {
+				t.Errorf("asked for %q, %x", name, buildID)
+			}
+			return elffile.Bytes(alternate), nil
+		}}
+		expect(t, convert(t, raw, o), `
+			[1] TYPEDEF 'int' type_id=2
+			[2] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED`)
+		if _, err := Convert(elffile.Bytes(raw), Options{}); err == nil || !strings.Contains(err.Error(), "../shared.debug") {
+			t.Error(err)
+		}
+		missing := errors.New("no such file")
+		_, err := Convert(elffile.Bytes(raw), Options{Alternate: func(string, []byte) (elffile.File, error) { return nil, missing }})
+		if !errors.Is(err, missing) {
+			t.Error(err)
+		}
+	}
+}
