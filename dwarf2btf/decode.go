@@ -376,14 +376,21 @@ func (d *decoder) typeEntry(ab *abbrev, at int) (int32, error) {
 		if d.get(slotDeclaration) != 0 {
 			t.flags |= flagDeclared
 		}
-		if t.kind == btf.KindEnum && t.size == 0 {
+		switch {
+		case t.kind != btf.KindEnum:
+			if d.set>>slotSize&1 == 0 {
+				t.flags |= flagUnsized
+			}
+		case t.size == 0:
 			t.size = 4
+		case t.size > 8 || t.size&(t.size-1) != 0:
+			return 0, fmt.Errorf("an enum of %d bytes", t.size)
 		}
 	case btf.KindTypedef:
-	case kindAlias:
-		if t.ref == 0 {
-			t.kind = kindVoid
+		if t.name == 0 || len(d.name(t.name)) == 0 {
+			t.kind, t.name = kindAlias, 0 // BTF has none without a name
 		}
+	case kindAlias:
 		t.name = 0
 	case btf.KindArray:
 		t.name, t.size = 0, 1
@@ -437,7 +444,6 @@ func (d *decoder) dimension(t *typ) error {
 	default:
 		t.size *= uint32(n)
 	}
-	t.flags |= flagBound
 	return nil
 }
 
@@ -476,7 +482,7 @@ func (d *decoder) member(parent int32) (int32, error) {
 
 // tag adds a type between a pointer and what it points to, or a tag to a type or member.
 func (d *decoder) tag(parent int32, at int) error {
-	if parent == -1 || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 {
+	if parent == -1 || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 || len(d.name(uint32(d.vals[slotConst]))) == 0 {
 		return nil
 	}
 	value := uint32(d.vals[slotConst])

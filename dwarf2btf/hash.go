@@ -176,7 +176,7 @@ func (d *decoder) digest(h *hasher, id int32, depth int) (digest, error) {
 }
 
 func (d *decoder) structDigest(h *hasher, t *typ, sum digest, depth int) (digest, error) {
-	sum = sum.with(t.hash).with(uint64(t.size) | uint64(t.flags&flagDeclared)<<32)
+	sum = sum.with(t.hash).with(uint64(t.flags & flagDeclared))
 	for i := t.first; i >= 0; {
 		m := &d.items[i]
 		ref, err := d.reference(h, m.ref, depth)
@@ -194,6 +194,13 @@ func (d *decoder) structDigest(h *hasher, t *typ, sum digest, depth int) (digest
 		if m.value > math.MaxUint32 || m.bits != 0 && m.value > 0xffffff {
 			return digest{}, d.typeError(t, fmt.Errorf("%w: a member at bit %d", errNumber, int64(m.value)))
 		}
+		if m.value > uint64(t.size)*8 && t.flags&flagDeclared == 0 {
+			// Readers refuse it. Of local variables of variable size nobody says how large they are.
+			if t.flags&flagUnsized == 0 {
+				return digest{}, d.typeError(t, fmt.Errorf("a member at bit %d of %d bytes", m.value, t.size))
+			}
+			t.size = uint32((m.value + 7) / 8)
+		}
 		var name uint64
 		if m.name != 0 {
 			if s := d.name(m.name); len(s) > 0 {
@@ -205,7 +212,7 @@ func (d *decoder) structDigest(h *hasher, t *typ, sum digest, depth int) (digest
 		sum = sum.with(name).with(m.value | uint64(m.bits)<<32).and(ref)
 		i = m.next
 	}
-	return sum, nil
+	return sum.with(uint64(t.size)), nil
 }
 
 // storage is the size in bytes of a bitfield's type.

@@ -74,6 +74,8 @@ func TestHostile(t *testing.T) {
 		"an abbreviation that is not there": {&testFile{units: []*testUnit{{}}, replace: map[string]func([]byte) []byte{".debug_abbrev": func(b []byte) []byte { b[0] = 9; return b }}}, "abbreviation 1 is not there"},
 		"a form within a form":              {&testFile{units: []*testUnit{{root: []attr{{0x2000, formIndirect, uint64(formIndirect) << 8}}}}, replace: map[string]func([]byte) []byte{".debug_info": func(b []byte) []byte { b[len(b)-3] = formIndirect; return b }}}, "malformed entry"},
 		"an unknown form":                   {&testFile{units: []*testUnit{{root: []attr{{0x2000, formData1, 1}}}}, replace: map[string]func([]byte) []byte{".debug_abbrev": func(b []byte) []byte { b[7] = 0x7f; return b }}}, "form 0x7f"},
+		"an enum of 3 bytes":                {one(enum("e", 3, "")), "an enum of 3 bytes"},
+		"a member behind its struct":        {one(integer(), structure("", "s", 4, member("m", "i", 5))), "a member at bit 40 of 4 bytes"},
 		"version 6":                         {&testFile{units: []*testUnit{{version: 6}}}, "version 6"},
 		"addresses of 9 bytes":              {&testFile{units: []*testUnit{{addrSize: 9}}}, "addresses of 9 bytes"},
 		"a unit of an unknown type":         {&testFile{units: []*testUnit{{kind: 0x55}}}, "unit type 0x55"},
@@ -150,16 +152,33 @@ func sample() *testFile {
 	return f
 }
 
+// FuzzConvert changes the sections within an ELF file that stays as it is: internal/elffile
+// has a target of its own.
 func FuzzConvert(f *testing.F) {
-	f.Add(sample().bytes())
+	add := func(file *testFile) {
+		file.bytes()
+		var s [4][]byte
+		keep := func(i int) func([]byte) []byte { return func(b []byte) []byte { s[i] = b; return b } }
+		file.replace = map[string]func([]byte) []byte{".debug_info": keep(0), ".debug_abbrev": keep(1), ".debug_str": keep(2), ".debug_types": keep(3)}
+		file.bytes()
+		f.Add(s[0], s[1], s[2], s[3], file.big)
+	}
+	add(sample())
 	big := sample()
-	big.big, big.class32 = true, true
-	f.Add(big.bytes())
+	big.big = true
+	add(big)
 	linked := sample()
 	linked.units = append(linked.units, &testUnit{tag: tagPartialUnit, kind: utPartial, entries: []*entry{
 		{tag: tagPointerType, attrs: []attr{{atType, formRefAddr, label("s")}}}}})
-	f.Add(linked.bytes())
-	f.Fuzz(func(t *testing.T, raw []byte) {
+	add(linked)
+	typed := sample()
+	typed.types = []*testUnit{{version: 4, kind: utType, tag: tagTypeUnit, signature: 7, typeLabel: "x", entries: []*entry{structure("x", "x", 4)}}}
+	typed.units[0].entries = append(typed.units[0].entries, &entry{tag: tagPointerType, attrs: []attr{{atType, formRefSig8, 7}}})
+	add(typed)
+	f.Fuzz(func(t *testing.T, info, abbrev, str, types []byte, big bool) {
+		file := testFile{big: big}
+		raw := file.elf([]testSection{{name: ".debug_info", data: info}, {name: ".debug_abbrev", data: abbrev},
+			{name: ".debug_str", data: str}, {name: ".debug_types", data: types}, {name: ".debug_str_offsets", data: str}})
 		out, err := Convert(elffile.Bytes(raw), Options{Workers: 1})
 		if err != nil {
 			return

@@ -28,9 +28,9 @@ const (
 	flagDeclared = 1 << iota // a struct, union or enum that is declared only
 	flagSigned
 	flagBool
-	flagBound // an array that has had a dimension
-	flagZero  // one of its dimensions is 0
-	flagHuge  // more than 32 bits can tell
+	flagUnsized // a struct or union whose size is not said, or not constant
+	flagZero    // one of its dimensions is 0
+	flagHuge    // more than 32 bits can tell
 	flagVarargs
 	flagStruct // of kindName and FWD: 0 is a struct
 )
