@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -109,10 +110,13 @@ func (f *file) slices(ranges []elffile.Range) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.Size() > math.MaxInt64-e.offset {
+		return nil, fmt.Errorf("%w: a size of %d bytes", ErrCorrupt, f.Size())
+	}
+	if err := p.stream.reaches(e.offset + f.Size()); err != nil {
+		return nil, err
+	}
 	if raw, ok := p.stream.(rawStream); ok {
-		if e.offset > int64(len(raw)) || f.Size() > int64(len(raw))-e.offset {
-			return nil, errCut(int64(len(raw)))
-		}
 		return elffile.Bytes(raw[e.offset:][:f.Size()]).Slices(ranges)
 	}
 	if f.whole == nil && p.stream.forward() && f.Size() <= min(wholeFile, p.options.MaxRead) {
@@ -207,6 +211,12 @@ func (p *Package) capture(e *entry) error {
 	}
 	if k, ok := kernelFile(e.Entry); !ok || k.Kind != Kernel {
 		return nil
+	}
+	if e.Size > math.MaxInt64-e.offset {
+		return nil // the archive is found to be cut short soon
+	}
+	if err := p.stream.reaches(e.offset + e.Size); err != nil {
+		return err
 	}
 	p.captured++
 	head, tail := make([]byte, headSize), make([]byte, windowSize)

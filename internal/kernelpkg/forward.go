@@ -29,6 +29,7 @@ type forwardStream struct {
 	// open begins to expand; what it returns second ends that, if it is not nil.
 	open  func(io.Reader) (io.Reader, func(), error)
 	limit int64
+	size  int64 // of the expanded archive, 0 until its end was seen
 
 	r        io.Reader
 	end      func()
@@ -72,15 +73,17 @@ func (s *forwardStream) seek(at int64) error {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	s.r, s.end, s.used = r, end, true
-	if s.buf == nil {
-		s.buf = make([]byte, windowSize+readSize)
-	}
 	return nil
 }
 
 // more expands some more.
 func (s *forwardStream) more() error {
-	if s.pos == len(s.buf) {
+	switch {
+	case s.pos < len(s.buf):
+	case len(s.buf) < windowSize+readSize: // most archives of control files are small
+		s.buf = append(s.buf, make([]byte, max(1<<18, min(len(s.buf), windowSize+readSize-len(s.buf))))...)
+		s.buf = s.buf[:min(cap(s.buf), windowSize+readSize)]
+	default:
 		copy(s.buf, s.buf[readSize:])
 		s.from += readSize
 		s.pos -= readSize
@@ -93,7 +96,7 @@ func (s *forwardStream) more() error {
 		return fmt.Errorf("expands to more than %d bytes: %w: as much is read of %d", s.limit, ErrTooLarge, len(s.packed))
 	}
 	if errors.Is(err, io.EOF) {
-		s.ended = true
+		s.ended, s.size = true, s.at()
 		return nil
 	}
 	if err != nil {
@@ -106,15 +109,22 @@ func (s *forwardStream) more() error {
 	return nil
 }
 
+func (s *forwardStream) reaches(end int64) error {
+	if s.size > 0 && end > s.size {
+		return errCut(s.size)
+	}
+	if end > s.limit {
+		return fmt.Errorf("a file that ends at offset %d of the archive: %w: %d bytes are read at most", end, ErrTooLarge, s.limit)
+	}
+	return nil
+}
+
 func (s *forwardStream) read(parts []xz.Part) error {
 	if len(parts) == 0 {
 		return nil
 	}
 	first, end := parts[0].Offset, int64(0)
 	for _, p := range parts {
-		if p.Offset > s.limit || int64(len(p.Dst)) > s.limit-p.Offset {
-			return fmt.Errorf("a file that ends at offset %d of the archive: %w: %d bytes are read at most", p.Offset, ErrTooLarge, s.limit)
-		}
 		first, end = min(first, p.Offset), max(end, p.Offset+int64(len(p.Dst)))
 	}
 	if err := s.seek(first); err != nil {
@@ -159,7 +169,7 @@ func (s *forwardStream) readAt(p []byte, at int64) (int, error) {
 			return 0, err
 		}
 	}
-	if len(p) > len(s.buf) || at < s.from {
+	if at < s.from {
 		return 0, fmt.Errorf("%d bytes at once are more than the window", len(p))
 	}
 	n := copy(p, s.buf[at-s.from:s.pos])

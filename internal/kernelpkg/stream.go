@@ -20,6 +20,9 @@ type stream interface {
 	read(parts []xz.Part) error
 	// readAt is that of io.ReaderAt, for one after the other.
 	readAt(p []byte, at int64) (int, error)
+	// reaches returns an error if it is known that the archive ends before end, so
+	// that no memory is taken for what cannot be read.
+	reaches(end int64) error
 	// forward reports whether what is passed over is expanded all the same, and
 	// going back means to start again.
 	forward() bool
@@ -84,6 +87,13 @@ func errCut(at int64) error {
 // rawStream is an archive that is not compressed.
 type rawStream []byte
 
+func (s rawStream) reaches(end int64) error {
+	if end > int64(len(s)) {
+		return errCut(int64(len(s)))
+	}
+	return nil
+}
+
 func (s rawStream) read(parts []xz.Part) error {
 	for _, p := range parts {
 		if n, err := s.readAt(p.Dst, p.Offset); err != nil && n < len(p.Dst) {
@@ -101,12 +111,14 @@ func (s rawStream) close()                                 {}
 // xzStream is an archive in xz blocks.
 type xzStream struct{ r *xz.Reader }
 
-func (s xzStream) read(parts []xz.Part) error {
-	for _, p := range parts {
-		if p.Offset > s.r.Size() || int64(len(p.Dst)) > s.r.Size()-p.Offset {
-			return errCut(s.r.Size())
-		}
+func (s xzStream) reaches(end int64) error {
+	if end > s.r.Size() {
+		return errCut(s.r.Size())
 	}
+	return nil
+}
+
+func (s xzStream) read(parts []xz.Part) error {
 	return xzError(s.r.Read(parts...))
 }
 
