@@ -83,6 +83,7 @@ type file struct {
 	p     *Package
 	entry *entry
 	whole []byte // all of it, once it was read as a whole
+	ends  *ends  // of a larger one, where going back is dear
 }
 
 func (f *file) Size() int64 { return f.entry.Size }
@@ -129,12 +130,19 @@ func (f *file) slices(ranges []elffile.Range) ([][]byte, error) {
 	if f.whole != nil {
 		return elffile.Bytes(f.whole).Slices(ranges)
 	}
-	return p.readRanges(e, ranges)
+	if p.stream.forward() && f.ends == nil && f.Size() > wholeFile {
+		if f.ends = e.ends; f.ends == nil {
+			if f.ends, err = p.readEnds(e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p.readRanges(e, ranges, f.ends)
 }
 
 // readRanges reads ranges of a file. Those that overlap share their bytes, so that
 // never more is needed than the file has.
-func (p *Package) readRanges(e *entry, ranges []elffile.Range) ([][]byte, error) {
+func (p *Package) readRanges(e *entry, ranges []elffile.Range, ends *ends) ([][]byte, error) {
 	order := make([]int, len(ranges))
 	for i := range order {
 		order[i] = i
@@ -169,7 +177,7 @@ func (p *Package) readRanges(e *entry, ranges []elffile.Range) ([][]byte, error)
 	contents := make([][]byte, len(runs))
 	var parts []xz.Part
 	for i, r := range runs {
-		if contents[i] = e.kept(r); contents[i] == nil && r.Size > 0 {
+		if contents[i] = ends.kept(r, e.Size); contents[i] == nil && r.Size > 0 {
 			contents[i] = make([]byte, r.Size)
 			parts = append(parts, xz.Part{Offset: e.offset + r.Offset, Dst: contents[i]})
 		}
@@ -202,42 +210,51 @@ func (p *Package) locate(e *entry) (*entry, error) {
 	return e, nil
 }
 
-// capture keeps the beginning and the end of a large kernel where the stream passes
-// it for the first time: header, section table and section names can be had then
-// without going through the archive for them alone.
+// ends are the beginning and the end of a large file. With both, header, section
+// table and section names are had without going through the archive for them.
+type ends struct{ head, tail []byte }
+
+// capture keeps the ends of a large kernel that the stream passes for the first
+// time.
 func (p *Package) capture(e *entry) error {
-	if !p.stream.forward() || e.tail != nil || p.captured >= maxCaptured || e.Link != "" || e.opaque != "" || e.Size <= wholeFile {
+	if !p.stream.forward() || e.ends != nil || p.captured >= maxCaptured || e.Link != "" || e.opaque != "" || e.Size <= wholeFile {
 		return nil
 	}
 	if k, ok := kernelFile(e.Entry); !ok || k.Kind != Kernel {
 		return nil
 	}
-	if e.Size > math.MaxInt64-e.offset {
-		return nil // the archive is found to be cut short soon
-	}
-	if err := p.stream.reaches(e.offset + e.Size); err != nil {
-		return err
-	}
 	p.captured++
-	head, tail := make([]byte, headSize), make([]byte, windowSize)
-	err := p.stream.read([]xz.Part{{Offset: e.offset, Dst: head}, {Offset: e.offset + e.Size - windowSize, Dst: tail}})
-	if err != nil {
-		return err
-	}
-	e.head, e.tail = head, tail
-	return nil
+	var err error
+	e.ends, err = p.readEnds(e)
+	return err
 }
 
-// kept returns a range of an entry that is in memory, or nil.
-func (e *entry) kept(r elffile.Range) []byte {
-	if r.Size == 0 {
+// readEnds reads the ends of a file larger than both together.
+func (p *Package) readEnds(e *entry) (*ends, error) {
+	if e.Size > math.MaxInt64-e.offset {
+		return nil, fmt.Errorf("%w: a size of %d bytes", ErrCorrupt, e.Size)
+	}
+	if err := p.stream.reaches(e.offset + e.Size); err != nil {
+		return nil, err
+	}
+	n := &ends{make([]byte, headSize), make([]byte, windowSize)}
+	if err := p.stream.read([]xz.Part{{Offset: e.offset, Dst: n.head}}); err != nil {
+		return nil, err
+	}
+	p.stream.mark(e.offset)
+	return n, p.stream.read([]xz.Part{{Offset: e.offset + e.Size - windowSize, Dst: n.tail}})
+}
+
+// kept returns a range of a file of size bytes if it is kept, or else nil.
+func (n *ends) kept(r elffile.Range, size int64) []byte {
+	if n == nil || r.Size == 0 {
 		return nil
 	}
-	if end := r.Offset + r.Size; end <= int64(len(e.head)) {
-		return e.head[r.Offset:end]
+	if end := r.Offset + r.Size; end <= int64(len(n.head)) {
+		return n.head[r.Offset:end]
 	}
-	if at := r.Offset - (e.Size - int64(len(e.tail))); at >= 0 {
-		return e.tail[at : at+r.Size]
+	if at := r.Offset - (size - int64(len(n.tail))); at >= 0 {
+		return n.tail[at : at+r.Size]
 	}
 	return nil
 }

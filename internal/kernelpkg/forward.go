@@ -43,6 +43,9 @@ type forwardStream struct {
 
 func (s *forwardStream) forward() bool { return true }
 
+// mark does nothing: the decoders cannot be copied.
+func (s *forwardStream) mark(int64) {}
+
 func (s *forwardStream) stats() Stats {
 	t := Stats{Blocks: 1, Expanded: s.expanded}
 	if s.used {

@@ -75,10 +75,10 @@ type Entry struct {
 // entry is an Entry and where its bytes lie.
 type entry struct {
 	Entry
-	offset     int64  // in the expanded archive; -1 if not come across yet
-	opaque     string // why its bytes cannot be read, if so
-	same       int    // of an RPM package: the file of a set of hard links that has the bytes
-	head, tail []byte // see Package.capture
+	offset int64  // in the expanded archive; -1 if not come across yet
+	opaque string // why its bytes cannot be read, if so
+	same   int    // of an RPM package: the file of a set of hard links that has the bytes
+	ends   *ends  // nil: not kept
 }
 
 // archive goes through the entries of an expanded archive.
@@ -102,7 +102,7 @@ type Package struct {
 	names    int            // bytes of all paths
 	listed   bool           // entries has all there are
 	ended    error          // what ended the walk, io.EOF at the archive's end
-	captured int            // files whose ends are kept
+	captured int            // entries whose ends are kept
 }
 
 // Open opens a package that is wholly in memory, mapped for instance, and must

@@ -137,7 +137,7 @@ func TestRanges(t *testing.T) {
 		}
 		// As a file too large to be kept as a whole.
 		p.mu.Lock()
-		got, err := p.readRanges(f.(*file).entry, ranges)
+		got, err := p.readRanges(f.(*file).entry, ranges, nil)
 		p.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)

@@ -26,6 +26,8 @@ type stream interface {
 	// forward reports whether what is passed over is expanded all the same, and
 	// going back means to start again.
 	forward() bool
+	// mark makes going back to an offset cheaper, where that can be done.
+	mark(at int64)
 	stats() Stats
 	close()
 }
@@ -105,6 +107,7 @@ func (s rawStream) read(parts []xz.Part) error {
 
 func (s rawStream) readAt(p []byte, at int64) (int, error) { return bytes.NewReader(s).ReadAt(p, at) }
 func (s rawStream) forward() bool                          { return false }
+func (s rawStream) mark(int64)                             {}
 func (s rawStream) stats() Stats                           { return Stats{} }
 func (s rawStream) close()                                 {}
 
@@ -137,6 +140,7 @@ func (s xzStream) readAt(p []byte, at int64) (int, error) {
 }
 
 func (s xzStream) forward() bool { return s.r.Forward() }
+func (s xzStream) mark(at int64) { s.r.Mark(at) }
 func (s xzStream) close()        {}
 
 func (s xzStream) stats() Stats {

@@ -2,6 +2,7 @@ package xz
 
 import (
 	"fmt"
+	"hash"
 	"runtime/debug"
 	"slices"
 	"sort"
@@ -33,6 +34,7 @@ type Reader struct {
 	whole   int64 // the largest block in bytes that gets a buffer of its size
 
 	slots   []*slot // the one not used for longest first
+	mark    *slot   // a copy, where Mark was called
 	stats   Stats
 	forward bool   // there are blocks that pass through a window
 	used    []bool // by block: something of it was expanded
@@ -91,6 +93,42 @@ func (r *Reader) Size() int64 { return r.starts[len(r.starts)-1] }
 // Forward reports whether the file has blocks so large that going back in them
 // means to start again.
 func (r *Reader) Forward() bool { return r.forward }
+
+// Mark remembers how far the decoder has come in the block that holds the byte at
+// an offset, if that passes through a window and the byte is in it: going back to
+// it later does not start the block again. It takes as much memory as the window,
+// and only the last call counts.
+func (r *Reader) Mark(offset int64) {
+	for _, s := range r.slots {
+		if s.index < 0 || int64(len(s.buf)) >= s.block.expanded {
+			continue
+		}
+		at := offset - r.starts[s.index]
+		if at < s.from || at > s.end() {
+			continue
+		}
+		if r.mark == nil {
+			r.mark = new(slot)
+		}
+		r.mark.restore(s)
+	}
+}
+
+// restore makes s, but for its buffer, what from is.
+func (s *slot) restore(from *slot) {
+	own, expanded, tail := s.own, s.expanded, s.lzma2.tail
+	s.blockDecoder = from.blockDecoder
+	if cap(own) < len(from.buf) {
+		own = make([]byte, len(from.buf))
+	}
+	s.own, s.buf = own, own[:len(from.buf)]
+	copy(s.buf, from.buf[:from.pos])
+	s.expanded, s.lzma2.tail = expanded, tail[:0]
+	if from.sum.sha != nil {
+		// The standard library's hashes can all be cloned.
+		s.sum.sha, _ = from.sum.sha.(hash.Cloner).Clone()
+	}
+}
 
 // Stats says what was done so far.
 func (r *Reader) Stats() Stats { return r.stats }
@@ -177,12 +215,12 @@ func (r *Reader) run(jobs []job) error {
 			j := &jobs[next]
 			next++
 			s := r.take(j)
-			before := s.expanded
+			expanded := s.expanded
 			mu.Unlock()
 			p, err := s.serve(r, j)
 			mu.Lock()
 			s.busy = false
-			r.stats.Expanded += s.expanded - before
+			r.stats.Expanded += s.expanded - expanded
 			if p != nil {
 				panicked = p
 			}
@@ -233,16 +271,20 @@ func (s *slot) serve(r *Reader, j *job) (panicked any, err error) {
 	return nil, s.fill(r, j)
 }
 
+// before reports whether a piece begins before an offset.
+func before(pieces []piece, offset int64) bool {
+	return slices.ContainsFunc(pieces, func(p piece) bool { return p.offset < offset })
+}
+
 func (s *slot) fill(r *Reader, j *job) (err error) {
 	b := r.blocks[j.block]
-	if s.index == j.block {
-		goesBack := false
-		for _, p := range j.pieces {
-			goesBack = goesBack || p.offset < s.from
-		}
-		if !goesBack {
-			return s.read(j.pieces)
-		}
+	goesOn := s.index == j.block && !before(j.pieces, s.from)
+	if m := r.mark; m != nil && m.index == j.block && !before(j.pieces, m.from) && !(goesOn && s.end() >= m.end()) {
+		s.restore(m)
+		goesOn = true
+	}
+	if goesOn {
+		return s.read(j.pieces)
 	}
 	for _, p := range j.pieces {
 		if p.offset == 0 && p.end() == b.expanded {

@@ -102,6 +102,26 @@ func TestReadWindow(t *testing.T) {
 				t.Errorf("a buffer of %d bytes", len(s.own))
 			}
 		}
+		// Back to where there was a mark, and not to the beginning.
+		r.Mark(int64(at))
+		if err := r.Read(Part{0, make([]byte, 10)}); err != nil {
+			t.Fatal(err)
+		}
+		before := r.stats.Expanded
+		for range 2 {
+			if err := r.Read(Part{int64(len(want) - 10), make([]byte, 10)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Read(near); err != nil || !bytes.Equal(near.Dst, want[at-1<<18:][:n]) {
+				t.Fatalf("other bytes than were packed, error %v", err)
+			}
+			if err := r.Read(Part{0, make([]byte, 10)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again := r.stats.Expanded - before; again > int64(len(text))+3*2*maxChunk {
+			t.Errorf("%d bytes expanded after the mark", again)
+		}
 		readRandomly(t, r, want, 5)
 	}
 }
