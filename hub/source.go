@@ -133,6 +133,10 @@ func Open(path string, opts ...Option) (Source, error) {
 	return single{kernel}, nil
 }
 
+// SingleName is the name of the kernel in a single file that does not tell whose
+// it is: the file's base name without extensions.
+func SingleName(path string) string { return stem(filepath.Base(path)) }
+
 // stem removes the extensions that say what a file is; those of a version stay.
 func stem(base string) string {
 	for {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/internal/elffile"
+	"github.com/btfgen/btfgen/internal/kernelpkg"
 	"github.com/btfgen/btfgen/internal/memory"
 )
 
@@ -23,7 +24,7 @@ const (
 	Vmlinux        // an ELF file that is linked, as a kernel is
 	Module         // an ELF file that is not linked, as a module is
 	BootImage      // what a boot loader takes: a header or a decompressor, and the kernel
-	Package        // a package or an archive with such files in it
+	Package        // a Debian or RPM package with such files in it
 )
 
 func (k Kind) String() string {
@@ -90,6 +91,8 @@ type Image struct {
 
 	opened *content // see open
 	err    error
+	pkg    *kernelpkg.Package // see openPackage
+	pkgErr error
 }
 
 // Option is an option of Open and New.
@@ -166,6 +169,9 @@ func (i *Image) Name() string { return i.name }
 
 // Close lets go of the file.
 func (i *Image) Close() error {
+	if i.pkg != nil {
+		i.pkg.Close()
+	}
 	if i.mapped != nil {
 		memory.UnmapFile(i.mapped)
 	}
@@ -181,6 +187,10 @@ func (i *Image) Kind() Kind {
 		start, err := i.start()
 		if err != nil {
 			return err
+		}
+		if kernelpkg.Is(start) {
+			kind = Package
+			return nil
 		}
 		if kind = kindOf(start); kind != Unknown {
 			return nil
@@ -228,15 +238,20 @@ func (i *Image) start() ([]byte, error) {
 	return b[0], nil
 }
 
-// BTF returns the types, and where they are from. The slice is the caller's. A
-// module's BTF is split: its ids and strings go on where the kernel's end.
+// BTF returns the types, and where they are from; those of a package are its
+// kernel's. The slice is the caller's. A module's BTF is split: its ids and
+// strings go on where the kernel's end.
 //
 // Errors name the image. They wrap btf.ErrNoBTF if there is nothing that could
 // give types, and btf.ErrFormat if what there is is malformed.
 func (i *Image) BTF(o Options) ([]byte, Origin, error) {
 	var types []byte
 	var origin Origin
-	err := i.guard(func() error {
+	err := i.guard(func() (err error) {
+		if i.Kind() == Package {
+			types, origin, err = i.packagedBTF(o)
+			return err
+		}
 		c, err := i.open()
 		if err != nil {
 			return err

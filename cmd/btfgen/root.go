@@ -67,6 +67,7 @@ Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 		Example: `  btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
   btfgen bundle --hub btfhub-archive --out btf.bundle opensnoop.bpf.o
   btfgen hub pack --out kernels.store btfhub-archive
+  btfgen extract --out vmlinux.btf /boot/vmlinuz
   btfgen relocs --hub /sys/kernel/btf/vmlinux opensnoop.bpf.o
   btfgen dump --format c --type task_struct /sys/kernel/btf/vmlinux`,
 		Args: cobra.ArbitraryArgs,
@@ -93,6 +94,7 @@ Exit codes: 0 done; 1 failed (input, I/O, malformed data); 2 wrong usage;
 		newHub(),
 		newRelocs(),
 		newDump(),
+		newExtract(),
 		newMinCoreBTF(),
 		newVersion(),
 		newCompletion(),
