@@ -8,16 +8,18 @@ import (
 
 // What to do with an entry, by its tag.
 const (
-	classEnter   = iota // nothing of its own, but there may be types within
-	classLeaf           // nothing, and nothing within
-	classType           // a type
-	classBase           // a base type
-	classMember         // a member of a struct
-	classValue          // an enumerator
-	classRange          // a dimension of an array, or a type that is another's range
-	classParam          // a parameter, of a function's type if that is where it is
-	classVarargs        // further parameters
-	classTag            // a BTF tag of the type or member that it is in
+	classEnter    = iota // nothing of its own, but there may be types within
+	classLeaf            // nothing, and nothing within
+	classType            // a type
+	classBase            // a base type
+	classMember          // a member of a struct
+	classValue           // an enumerator
+	classRange           // a dimension of an array, or a type that is another's range
+	classParam           // a parameter, of a function's type if that is where it is
+	classVarargs         // further parameters
+	classTag             // a BTF tag of the type or member that it is in
+	classFunction        // a function, if functions are asked for
+	classVariable        // a variable, likewise
 )
 
 // An attribute that is asked for has a slot. What is read of an entry stands in an
@@ -39,11 +41,16 @@ const (
 	slotSignature
 	slotLanguage
 	slotStrOffsets
+	slotAddrBase
+	slotOrigin // an abstract one
+	slotSpecification
+	slotExternal
+	slotAddress // the location of a variable, if it is an address
 	slots
 )
 
 // slotRefs are the slots that hold the place of an entry.
-const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature
+const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature | 1<<slotOrigin | 1<<slotSpecification
 
 // slotOf has slot+1 by attribute, 0 for those that nobody asks for.
 var slotOf = slotsByAttribute(map[uint64]uint8{
@@ -51,7 +58,8 @@ var slotOf = slotsByAttribute(map[uint64]uint8{
 	atEncoding: slotEncoding, atConstValue: slotConst, atUpperBound: slotUpper, atCount: slotCount,
 	atDataMemberLocation: slotLocation, atDataBitOffset: slotDataBit, atBitOffset: slotBitOffset,
 	atBitSize: slotBitSize, atSibling: slotSibling, atSignature: slotSignature,
-	atLanguage: slotLanguage, atStrOffsetsBase: slotStrOffsets,
+	atLanguage: slotLanguage, atStrOffsetsBase: slotStrOffsets, atAddrBase: slotAddrBase,
+	atAbstractOrigin: slotOrigin, atSpecification: slotSpecification, atExternal: slotExternal, atLocation: slotAddress,
 })
 
 func slotsByAttribute(m map[uint64]uint8) (t [0x80]uint8) {
@@ -63,18 +71,28 @@ func slotsByAttribute(m map[uint64]uint8) (t [0x80]uint8) {
 
 // wanted are the slots that a class of entries asks for, as bits.
 var wanted = [...]uint32{
-	classType:   1<<slotName | 1<<slotType | 1<<slotSize | 1<<slotDeclaration | 1<<slotSignature,
-	classBase:   1<<slotName | 1<<slotSize | 1<<slotEncoding,
-	classMember: 1<<slotName | 1<<slotType | 1<<slotSize | 1<<slotLocation | 1<<slotDataBit | 1<<slotBitOffset | 1<<slotBitSize,
-	classValue:  1<<slotName | 1<<slotConst,
-	classRange:  1<<slotType | 1<<slotUpper | 1<<slotCount,
-	classParam:  1<<slotName | 1<<slotType,
-	classTag:    1<<slotName | 1<<slotConst,
-	classEnter:  0, classLeaf: 0, classVarargs: 0,
+	classType:     1<<slotName | 1<<slotType | 1<<slotSize | 1<<slotDeclaration | 1<<slotSignature,
+	classBase:     1<<slotName | 1<<slotSize | 1<<slotEncoding,
+	classMember:   1<<slotName | 1<<slotType | 1<<slotSize | 1<<slotLocation | 1<<slotDataBit | 1<<slotBitOffset | 1<<slotBitSize,
+	classValue:    1<<slotName | 1<<slotConst,
+	classRange:    1<<slotType | 1<<slotUpper | 1<<slotCount,
+	classParam:    1<<slotName | 1<<slotType | 1<<slotOrigin,
+	classFunction: 1<<slotName | 1<<slotType | 1<<slotOrigin | 1<<slotSpecification | 1<<slotDeclaration | 1<<slotExternal,
+	classVariable: 1<<slotName | 1<<slotType | 1<<slotOrigin | 1<<slotSpecification | 1<<slotDeclaration | 1<<slotExternal | 1<<slotAddress,
+	classTag:      1<<slotName | 1<<slotConst,
+	classEnter:    0, classLeaf: 0, classVarargs: 0,
 }
 
-func classOf(tag uint64) uint8 {
+func classOf(tag uint64, functions bool) uint8 {
 	switch tag {
+	case tagSubprogram:
+		if functions {
+			return classFunction
+		}
+	case tagVariable:
+		if functions {
+			return classVariable
+		}
 	case tagBaseType:
 		return classBase
 	case tagArrayType, tagClassType, tagEnumerationType, tagPointerType, tagReferenceType, tagStructureType,
@@ -189,7 +207,7 @@ func (a *abbrevs) put(code uint64, ab abbrev, count int) {
 
 // parse reads the abbreviations at an offset of .debug_abbrev, for a unit with
 // addresses and offsets of u's size, and returns how many bytes that were.
-func (a *abbrevs) parse(u *unit, data []byte, at uint64) (int, error) {
+func (a *abbrevs) parse(u *unit, data []byte, at uint64, functions bool) (int, error) {
 	a.reset()
 	if at >= uint64(len(data)) {
 		return 0, fmt.Errorf("%w: at offset 0x%x of %d bytes", errAbbrev, at, len(data))
@@ -206,14 +224,14 @@ func (a *abbrevs) parse(u *unit, data []byte, at uint64) (int, error) {
 		if tag, pos = uleb(data, pos); pos < 0 || pos >= len(data) || tag > math.MaxUint16 {
 			return 0, fmt.Errorf("%w: abbreviation %d of the list at 0x%x", errAbbrev, code, at)
 		}
-		ab := abbrev{tag: uint16(tag), class: classOf(tag), known: true, children: data[pos] != 0}
+		ab := abbrev{tag: uint16(tag), class: classOf(tag, functions), known: true, children: data[pos] != 0}
 		want := wanted[ab.class]
 		if ab.class == classLeaf && ab.children {
 			want = 1 << slotSibling
 		}
 		switch tag {
 		case tagCompileUnit, tagPartialUnit, tagTypeUnit:
-			want = 1<<slotLanguage | 1<<slotStrOffsets
+			want = 1<<slotLanguage | 1<<slotStrOffsets | 1<<slotAddrBase
 		}
 		start := pos + 1
 		var err error
@@ -268,7 +286,7 @@ func (a *abbrevs) compile(u *unit, data []byte, pos int, want uint32) (int, erro
 		if want != 0 && at < uint64(len(slotOf)) {
 			slot = slotOf[at]
 		}
-		if slot--; slot < slots && want>>slot&1 != 0 {
+		if slot--; slot < slots && want>>slot&1 != 0 && !(slot == slotAddress && size >= 0) {
 			s := step{code: stepAny, slot: slot, form: uint16(form)}
 			switch {
 			case form == formImplicitConst:

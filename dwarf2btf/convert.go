@@ -65,14 +65,24 @@ func open(f elffile.File, o *Options) (*input, error) {
 	}
 	in := &input{options: o, little: e.Order == binary.ByteOrder(binary.LittleEndian)}
 	var rest [][]byte
-	if in.file, rest, err = readFile(e, ".gnu_debugaltlink"); err != nil {
+	more := []string{".gnu_debugaltlink"}
+	if o.Functions {
+		more = append(more, ".symtab", ".strtab")
+	}
+	if in.file, rest, err = readFile(e, more...); err != nil {
 		return nil, err
 	}
+	rest = append(rest, nil, nil)
 	if err := in.alternate(rest[0]); err != nil {
 		return nil, err
 	}
-	if err := in.number(); err != nil {
+	if err := in.number(rest[2]); err != nil {
 		return nil, err
+	}
+	if o.Functions {
+		if in.symbols, err = readSymbols(e, rest[1], rest[2], in.symbolsAt); err != nil {
+			return nil, err
+		}
 	}
 	for f := in.file; f != nil; f = f.alt {
 		if in.units, err = f.units(in.units, ".debug_info", f.info, f.infoAt, f.infoStringsAt); err != nil {
@@ -95,6 +105,7 @@ func open(f elffile.File, o *Options) (*input, error) {
 			}
 		}
 	}
+	in.cache.functions = o.Functions
 	in.cache.budget = 64<<20 + 32*(len(in.file.info)+len(in.file.types)+len(in.file.abbrev))
 	return in, nil
 }

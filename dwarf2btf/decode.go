@@ -11,12 +11,6 @@ import (
 // maxDepth limits how deep entries are nested; compilers stay below a hundred.
 const maxDepth = 4096
 
-// The language and what else the unit's own entry says.
-type unitEntry struct {
-	language uint64
-	skip     bool
-}
-
 // decoder reads units. Its arrays are used again from unit to unit.
 type decoder struct {
 	*input
@@ -27,18 +21,23 @@ type decoder struct {
 	vals           [slots]uint64 // of the entry that was read last
 	set            uint32        // which of them, as bits
 	strOffsetsBase uint64
+	addrBase       uint64
 	links          bool // there was a reference that may leave the unit
 	everything     bool // also look where types are not expected
 
 	types []typ
 	items []item
 	index placeIndex
-	stack []int32 // of entries that are open: a type, or -2 - an item, or -1
+
+	functions []rawFunction // of the unit that is read
+	variables []rawVariable
+	stack     []int32 // of entries that are open: a type, or -2 - an item, or -1
 }
 
 // reset forgets types and items.
 func (d *decoder) reset() {
 	d.types, d.items = d.types[:0], d.items[:0]
+	d.functions, d.variables = d.functions[:0], d.variables[:0]
 }
 
 // attributes reads an entry's attributes at pos and returns where they end, -1 if
@@ -176,15 +175,19 @@ func (d *decoder) decode(u *unit) error {
 	if err != nil || skip {
 		return err
 	}
-	return d.walk()
+	if err := d.walk(); err != nil {
+		return err
+	}
+	return d.finish()
 }
 
 // unitEntry reads the first entry, and says whether the rest is to be left out.
 func (d *decoder) unitEntry() (skip bool, err error) {
 	u := d.unit
-	d.strOffsetsBase = 0
+	d.strOffsetsBase, d.addrBase = 0, 0
 	if u.version >= 5 {
-		d.strOffsetsBase = 2 * uint64(u.offSize) // behind the header of the only contribution
+		// Behind the header of the only contribution.
+		d.strOffsetsBase, d.addrBase = 2*uint64(u.offSize), 2*uint64(u.offSize)
 	}
 	code, pos := uleb(d.data, u.first)
 	if pos < 0 {
@@ -209,6 +212,9 @@ func (d *decoder) unitEntry() (skip bool, err error) {
 	}
 	if d.set>>slotStrOffsets&1 != 0 {
 		d.strOffsetsBase = d.vals[slotStrOffsets]
+	}
+	if d.set>>slotAddrBase&1 != 0 {
+		d.addrBase = d.vals[slotAddrBase]
 	}
 	return d.get(slotLanguage) == langRust || !ab.children, nil
 }
@@ -250,11 +256,11 @@ func (d *decoder) walk() error {
 			} else if pos = d.attributes(abbr.steps[ab.pass:ab.passEnd], pos); pos < 0 {
 				return d.entryError(at)
 			}
-			if ab.class == classVarargs && parent >= 0 && d.types[parent].kind == btf.KindFuncProto {
-				d.types[parent].flags |= flagVarargs
+			if ab.class == classVarargs {
+				d.variadic(parent)
 			}
 		case classParam:
-			if parent < 0 || d.types[parent].kind != btf.KindFuncProto {
+			if parent > parentFunction && (parent < 0 || d.types[parent].kind != btf.KindFuncProto) {
 				if ab.fixed >= 0 {
 					pos += int(ab.fixed)
 				} else if pos = d.attributes(abbr.steps[ab.pass:ab.passEnd], pos); pos < 0 {
@@ -264,6 +270,10 @@ func (d *decoder) walk() error {
 			}
 			if pos = d.attributes(abbr.steps[ab.read:ab.readEnd], pos); pos < 0 {
 				return d.entryError(at)
+			}
+			if parent <= parentFunction {
+				d.parameter(parent)
+				break
 			}
 			d.item(parent, item{name: uint32(d.get(slotName)), ref: place(d.get(slotType))})
 		default:
@@ -324,8 +334,22 @@ func (d *decoder) entry(ab *abbrev, parent int32, at int) (own int32, err error)
 		return d.add(at, typ{kind: kindAlias, ref: place(d.get(slotType))}), nil
 	case classTag:
 		return -1, d.tag(parent, at)
+	case classFunction:
+		return d.functionEntry(), nil
+	case classVariable:
+		d.variableEntry()
 	}
 	return -1, nil
+}
+
+// variadic notes that a function takes further parameters.
+func (d *decoder) variadic(parent int32) {
+	switch {
+	case parent <= parentFunction:
+		d.functions[parentFunction-parent].varargs = true
+	case parent >= 0 && d.types[parent].kind == btf.KindFuncProto:
+		d.types[parent].flags |= flagVarargs
+	}
 }
 
 // add adds a type.
@@ -482,7 +506,7 @@ func (d *decoder) member(parent int32) (int32, error) {
 
 // tag adds a type between a pointer and what it points to, or a tag to a type or member.
 func (d *decoder) tag(parent int32, at int) error {
-	if parent == -1 || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 || len(d.name(uint32(d.vals[slotConst]))) == 0 {
+	if parent == -1 || parent <= parentFunction || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 || len(d.name(uint32(d.vals[slotConst]))) == 0 {
 		return nil
 	}
 	value := uint32(d.vals[slotConst])

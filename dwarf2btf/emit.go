@@ -22,9 +22,10 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 		}
 	}
 	to := in.settle(t, first, count)
+	t.pickFunctions(in, to, first)
 	order := make([]class, 0, n)
 	for c := class(1); int(c) < n; c++ {
-		if to[c] == c && t.record(c).kind() != kindName {
+		if to[c] == c && first[c] != 0 {
 			order = append(order, c)
 		}
 	}
@@ -68,7 +69,39 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	if arrays && index == next {
 		w.word(w.strings.add(in.fakeInt-ownFakeInt+ownArraySize), uint32(btf.KindInt)<<24, 4, 32)
 	}
+	w.datasec(order, ids)
 	return w.bytes()
+}
+
+// pickFunctions leaves of the functions of one name the first, and has the prototypes
+// written that those have.
+func (t *table) pickFunctions(in *input, to []class, first []uint64) {
+	var functions []class
+	for c := class(1); int(c) < len(to); c++ {
+		if r := t.record(c); to[c] == c && first[c] != 0 && r.kind() == btf.KindFunc {
+			functions = append(functions, c)
+		}
+	}
+	if in.symbols.functions != nil {
+		byName := make(map[uint64]class, len(functions))
+		for _, c := range functions {
+			key := hashName(in.name(t.record(c)[recordName]))
+			if other, ok := byName[key]; !ok || first[c] < first[other] {
+				byName[key] = c
+			}
+		}
+		for _, c := range functions {
+			if byName[hashName(in.name(t.record(c)[recordName]))] != c {
+				first[c] = 0
+			}
+		}
+	}
+	for _, c := range functions {
+		// It is in front of the function: the place before is its own.
+		if proto := to[t.record(c)[recordRef]]; first[c] != 0 && (first[proto] == 0 || first[c]-1 < first[proto]) {
+			first[proto] = first[c] - 1
+		}
+	}
 }
 
 // settle says which class each is written as: declarations as what they declare,
@@ -290,6 +323,12 @@ func (w *writer) record(r record, id func(class) uint32, index uint32) error {
 			it := r.item(i)
 			w.word(w.strings.add(it[0]), id(it[1]))
 		}
+	case btf.KindVar:
+		linkage := btf.LinkageStatic
+		if flags&flagGlobal != 0 {
+			linkage = btf.LinkageGlobal
+		}
+		w.word(name, info, id(r[recordRef]), linkage)
 	case btf.KindDeclTag:
 		w.word(name, info, id(r[recordRef]), r[recordSize])
 	default:

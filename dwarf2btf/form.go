@@ -185,6 +185,10 @@ func (d *decoder) readForm(slot uint8, pos int, form uint64, implicit int64) (v 
 		return v, next, true
 	case formBlock, formBlock1, formBlock2, formBlock4, formExprloc:
 		start, end := block(u.order, data, pos, form)
+		if slot == slotAddress {
+			v, ok = d.address(data[start:end])
+			return v, next, ok
+		}
 		v, ok = expression(data[start:end])
 		return v, next, ok
 	case formData16:

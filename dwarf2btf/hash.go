@@ -156,6 +156,14 @@ func (d *decoder) digest(h *hasher, id int32, depth int) (digest, error) {
 		sum, err = d.enumDigest(t, sum)
 	case btf.KindFuncProto:
 		sum, err = d.protoDigest(h, t, sum, depth)
+	case btf.KindFunc:
+		if ref, err = d.digest(h, id-1, depth+1); err == nil {
+			sum = sum.with(t.hash).and(ref)
+		}
+	case btf.KindVar:
+		if ref, err = d.reference(h, t.ref, depth); err == nil {
+			sum = sum.with(t.hash).and(ref).with(uint64(t.size) | uint64(t.flags&flagGlobal)<<32)
+		}
 	case btf.KindArray:
 		if t.flags&flagZero != 0 {
 			t.size = 0

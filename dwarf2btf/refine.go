@@ -214,6 +214,10 @@ func (w *worker) turnRound(a *ambiguity) error {
 			if c == 0 || int(c) >= len(a.reaches) || !a.reaches[c] {
 				continue
 			}
+			if w.types[i].kind == btf.KindFunc {
+				f(i, i-1)
+				continue
+			}
 			err := w.eachRef(&w.types[i], func(at place) error {
 				to, err := w.resolve(at)
 				if err == nil && to >= 0 {
@@ -298,6 +302,9 @@ func (w *worker) putRefined(a *ambiguity, unit int) error {
 			t.base[refined] = c
 		}
 		w.classes[i] = refined
+		if w.types[i].isOfFunction() {
+			continue
+		}
 		w.room(c)
 		w.count[c]--
 		w.came(refined, unit, i)

@@ -19,6 +19,7 @@ type file struct {
 	str        []byte
 	lineStr    []byte
 	strOffsets []byte
+	addr       []byte
 
 	infoAt, typesAt                                place
 	strAt, lineStrAt, infoStringsAt, typesStringAt uint32
@@ -51,6 +52,8 @@ type input struct {
 	signatures map[uint64]place // of type units
 	strings    []stretchOfNames // in order; a name is a place among them, 0 is none
 	fakeInt    uint32
+	symbols    symbols
+	symbolsAt  uint32      // of the names of symbols among the strings
 	cache      abbrevCache // a worker's own
 }
 
@@ -74,7 +77,7 @@ func (in *input) name(at uint32) []byte {
 }
 
 // number gives sections their places.
-func (in *input) number() error {
+func (in *input) number(symbolNames []byte) error {
 	var at uint64
 	for f := in.file; f != nil; f = f.alt {
 		f.infoAt = place(at)
@@ -103,6 +106,7 @@ func (in *input) number() error {
 		f.infoStringsAt = add(f.info)
 		f.typesStringAt = add(f.types)
 	}
+	in.symbolsAt = add(symbolNames)
 	if at > math.MaxUint32 {
 		return fmt.Errorf("%d bytes of entries and strings: more than 4 GiB are not supported", at)
 	}
@@ -110,7 +114,7 @@ func (in *input) number() error {
 }
 
 // sections that are read, in the order of the fields of file.
-var sectionNames = []string{".debug_info", ".debug_types", ".debug_abbrev", ".debug_str", ".debug_line_str", ".debug_str_offsets"}
+var sectionNames = []string{".debug_info", ".debug_types", ".debug_abbrev", ".debug_str", ".debug_line_str", ".debug_str_offsets", ".debug_addr"}
 
 // readFile reads a file's sections, and more by name, all at once, and applies the
 // relocations of a module.
@@ -158,7 +162,7 @@ func readFile(e *elffile.ELF, more ...string) (*file, [][]byte, error) {
 			return nil, nil, err
 		}
 	}
-	f := &file{order: e.Order, info: got[0], types: got[1], abbrev: got[2], str: got[3], lineStr: got[4], strOffsets: got[5]}
+	f := &file{order: e.Order, info: got[0], types: got[1], abbrev: got[2], str: got[3], lineStr: got[4], strOffsets: got[5], addr: got[6]}
 	return f, got[len(sectionNames):len(names)], nil
 }
 
@@ -167,6 +171,8 @@ type abbrevCache struct {
 	kept   []keptAbbrevs
 	next   int
 	budget int // bytes of abbreviations that may still be read
+
+	functions bool // are asked for
 }
 
 type keptAbbrevs struct {
@@ -194,7 +200,7 @@ func (c *abbrevCache) get(u *unit) (*abbrevs, error) {
 	k := &c.kept[c.next]
 	c.next = (c.next + 1) % abbrevsKept
 	k.file, k.at, k.size = u.file, u.abbrevAt, size
-	n, err := k.list.parse(u, u.file.abbrev, u.abbrevAt)
+	n, err := k.list.parse(u, u.file.abbrev, u.abbrevAt, c.functions)
 	if err != nil {
 		k.file = nil
 		return nil, err

@@ -208,7 +208,7 @@ func (w *worker) enter(unit int) error {
 	}
 	from := len(w.defs)
 	for i, c := range w.classes {
-		if c == 0 {
+		if c == 0 || w.types[i].isOfFunction() {
 			continue
 		}
 		w.came(c, unit, i)
@@ -274,13 +274,15 @@ func (w *worker) putRecord(id int32, c class, classOf func(place) (class, error)
 	var err error
 	switch t.kind {
 	case btf.KindInt, btf.KindFloat, btf.KindStruct, btf.KindUnion, btf.KindEnum, btf.KindEnum64:
+	case btf.KindFunc:
+		ref = w.classes[id-1]
 	default:
 		if ref, err = classOf(t.ref); err != nil {
 			return err
 		}
 	}
 	kind, flags := t.kind, t.flags&(flagSigned|flagBool)
-	if t.flags&flagDeclared != 0 && t.kind != btf.KindEnum && t.kind != btf.KindEnum64 && t.name != 0 {
+	if t.flags&flagDeclared != 0 && t.kind.IsComposite() && t.name != 0 {
 		kind, flags = btf.KindFwd, 0
 		if t.kind == btf.KindStruct {
 			flags = flagStruct

@@ -32,7 +32,7 @@ const (
 	flagZero    // one of its dimensions is 0
 	flagHuge    // more than 32 bits can tell
 	flagVarargs
-	flagStruct // of kindName and FWD: 0 is a struct
+	flagStruct // a FWD of a struct, not of a union
 )
 
 // item is a member, an enumerator or a parameter.
@@ -44,6 +44,12 @@ type item struct {
 	bits  uint8  // a bitfield's size, 0: none
 	flags uint8
 }
+
+// Flags whose bits have another meaning for other kinds.
+const (
+	flagOfFunction = flagDeclared // a prototype that is no type of the program's own
+	flagGlobal     = flagSigned   // a variable
+)
 
 const (
 	// The offset is without the size of the bitfield's storage, which is its
@@ -61,6 +67,11 @@ func (t *typ) named() bool {
 		return true
 	}
 	return false
+}
+
+// isOfFunction tells a prototype that a function has for itself.
+func (t *typ) isOfFunction() bool {
+	return t.kind == btf.KindFuncProto && t.flags&flagOfFunction != 0
 }
 
 // kindOf maps tags to kinds, but for base types and tags.
