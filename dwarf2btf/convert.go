@@ -73,6 +73,9 @@ func open(f elffile.File, o *Options) (*input, error) {
 		return nil, err
 	}
 	rest = append(rest, nil, nil)
+	if err := in.checkBase(); err != nil {
+		return nil, err
+	}
 	if err := in.alternate(rest[0]); err != nil {
 		return nil, err
 	}
@@ -122,23 +125,40 @@ func (in *input) classes() (*table, []*worker, error) {
 	}
 	n = max(1, min(n, len(in.units)))
 	if in.signatures == nil && in.file.alt == nil {
-		t, workers, err := in.separately(n)
+		t, base, err := in.withBase()
+		if err != nil {
+			return nil, nil, err
+		}
+		workers, err := in.separately(t, n)
 		if !errors.Is(err, errLinked) {
-			return t, workers, err
+			return t, append(base, workers...), err
 		}
 	}
 	in.linked = true
-	t := newTable()
+	t, base, err := in.withBase()
+	if err != nil {
+		return nil, nil, err
+	}
 	w := &worker{table: t, decoder: decoder{input: in}}
 	if err := w.readAll(); err != nil {
 		return nil, nil, err
 	}
-	return t, []*worker{w}, w.enter(0)
+	return t, append(base, w), w.enter(0)
+}
+
+// withBase makes a table that has what the base has, and the worker that put it there,
+// if there is a base.
+func (in *input) withBase() (*table, []*worker, error) {
+	t := newTable()
+	if in.options.Base == nil {
+		return t, nil, nil
+	}
+	w, err := in.readBase(t)
+	return t, []*worker{w}, err
 }
 
 // separately converts units that do not refer to one another.
-func (in *input) separately(n int) (*table, []*worker, error) {
-	t := newTable()
+func (in *input) separately(t *table, n int) ([]*worker, error) {
 	workers := make([]*worker, n)
 	var next, failed atomic.Int64
 	failed.Store(math.MaxInt64)
@@ -172,10 +192,10 @@ func (in *input) separately(n int) (*table, []*worker, error) {
 	wg.Wait()
 	for i, err := range errs {
 		if errors.Is(err, errLinked) || err != nil && workers[i].failed == failed.Load() {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return t, workers, nil
+	return workers, nil
 }
 
 // alone converts a unit.

@@ -1,6 +1,7 @@
 package dwarf2btf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -9,28 +10,51 @@ import (
 	"github.com/btfgen/btfgen/btf"
 )
 
-// emit writes the classes, in order of where they came first.
+// emit writes the classes, in order of where they came first, but those of the base.
 func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	n := len(t.at)
 	first, count := make([]uint64, n), make([]int32, n)
-	for _, w := range workers {
+	base := make([]uint32, n) // ids
+	own := first              // without the base
+	if in.options.Base != nil {
+		base = workers[0].baseIDs(n)
+		own = make([]uint64, n)
+	}
+	for i, w := range workers {
+		isBase := i == 0 && in.options.Base != nil
 		for c, at := range w.first[:min(n, len(w.first))] {
-			if at != 0 && (first[c] == 0 || at < first[c]) {
+			if at == 0 {
+				continue
+			}
+			if first[c] == 0 || at < first[c] {
 				first[c] = at
 			}
+			if !isBase && (own[c] == 0 || at < own[c]) {
+				own[c] = at
+			}
+		}
+		for c := range w.count[:min(n, len(w.count))] {
 			count[c] += w.count[c]
 		}
 	}
 	to := in.settle(t, first, count)
-	t.pickFunctions(in, to, first)
+	if in.options.Base != nil {
+		t.dropChanged(base, to)
+	}
+	for c := range to {
+		if s := to[c]; int(s) != c && own[c] != 0 && (own[s] == 0 || own[c] < own[s]) && count[c] > 0 {
+			own[s] = own[c]
+		}
+	}
+	t.pickFunctions(in, to, own)
 	order := make([]class, 0, n)
 	for c := class(1); int(c) < n; c++ {
-		if to[c] == c && first[c] != 0 {
+		if to[c] == c && own[c] != 0 && base[c] == 0 {
 			order = append(order, c)
 		}
 	}
 	slices.SortFunc(order, func(a, b class) int {
-		if first[a] < first[b] {
+		if own[a] < own[b] {
 			return -1
 		}
 		return 1
@@ -38,39 +62,53 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	if err := in.finite(t, order, to); err != nil {
 		return nil, err
 	}
-	ids := make([]uint32, n)
-	for i, c := range order {
-		ids[c] = uint32(i) + 1
+	next := uint32(1)
+	if in.options.Base != nil {
+		next = uint32(in.options.Base.End())
 	}
-	next := uint32(len(order)) + 1
-	index := uint32(0)
-	arrays := false
+	ids := base // which are 0 for what is written here
 	for _, c := range order {
-		switch r := t.record(c); r.kind() {
-		case btf.KindArray:
-			arrays = true
-		case btf.KindInt:
-			if index == 0 && r[recordSize] == 4 && r.flags() == flagSigned && string(in.name(r[recordName])) == "int" {
-				index = ids[c]
-			}
-		}
+		ids[c] = next
+		next++
 	}
-	w := writer{in: in, t: t, order: in.file.order, size: 0}
+	w := writer{in: in, t: t, order: in.file.order}
 	w.strings.init(in)
-	if arrays && index == 0 {
-		index = next
-	}
+	index, missing := w.indexType(order, ids, next)
 	id := func(c class) uint32 { return ids[to[c]] }
 	for _, c := range order {
 		if err := w.record(t.record(c), id, index); err != nil {
 			return nil, err
 		}
 	}
-	if arrays && index == next {
+	if missing {
 		w.word(w.strings.add(in.fakeInt-ownFakeInt+ownArraySize), uint32(btf.KindInt)<<24, 4, 32)
 	}
 	w.datasec(order, ids)
 	return w.bytes()
+}
+
+// indexType finds the type of arrays' indices: int, if there is one, else one that is
+// missing, to be added as type next.
+func (w *writer) indexType(order []class, ids []uint32, next uint32) (index uint32, missing bool) {
+	isInt := func(c class) bool {
+		r := w.t.record(c)
+		return r.kind() == btf.KindInt && r[recordSize] == 4 && r.flags() == flagSigned && string(w.in.name(r[recordName])) == "int"
+	}
+	arrays := false
+	for _, c := range order {
+		if arrays = arrays || w.t.record(c).kind() == btf.KindArray; index == 0 && isInt(c) {
+			index = ids[c]
+		}
+	}
+	if !arrays || index != 0 {
+		return index, false
+	}
+	for c := class(1); int(c) < len(ids); c++ {
+		if ids[c] != 0 && isInt(c) {
+			return ids[c], false
+		}
+	}
+	return next, true
 }
 
 // pickFunctions leaves of the functions of one name the first, and has the prototypes
@@ -264,7 +302,6 @@ type writer struct {
 	t       *table
 	order   binary.ByteOrder
 	words   []uint32
-	size    int
 	strings stringTable
 }
 
@@ -351,35 +388,50 @@ func encoding(flags uint8) uint32 {
 func (w *writer) bytes() ([]byte, error) {
 	const header = 24
 	types := len(w.words) * 4
-	if uint64(types)+uint64(len(w.strings.text)) > math.MaxInt32 {
+	if uint64(types)+uint64(len(w.strings.own())) > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: BTF of more than 2 GiB", errNumber)
 	}
-	out := make([]byte, header+types, header+types+len(w.strings.text))
+	out := make([]byte, header+types, header+types+len(w.strings.own()))
 	o := w.order
 	o.PutUint16(out, btf.Magic)
 	out[2] = 1
 	o.PutUint32(out[4:], header)
 	o.PutUint32(out[12:], uint32(types))
 	o.PutUint32(out[16:], uint32(types))
-	o.PutUint32(out[20:], uint32(len(w.strings.text)))
+	o.PutUint32(out[20:], uint32(len(w.strings.own())))
 	for i, v := range w.words {
 		o.PutUint32(out[header+4*i:], v)
 	}
-	return append(out, w.strings.text...), nil
+	return append(out, w.strings.own()...), nil
 }
 
 // stringTable is a string section in the making.
 type stringTable struct {
 	in    *input
 	text  []byte
-	start uint32
+	start uint32   // bytes of text that are the base's
 	slots []uint32 // of offsets in text, 0: free
 	used  int
 }
 
 func (s *stringTable) init(in *input) {
 	s.in, s.text, s.slots = in, []byte{0}, make([]uint32, 1<<11)
+	if in.options.Base == nil {
+		return
+	}
+	text := in.options.Base.Text(0)
+	s.text, s.start = slices.Clone(text), uint32(len(text))
+	for at := 1; at < len(text); {
+		n := bytes.IndexByte(text[at:], 0)
+		if n > 0 {
+			s.put(text[at:at+n], uint32(at))
+		}
+		at += n + 1
+	}
 }
+
+// own is the text that is not the base's.
+func (s *stringTable) own() []byte { return s.text[s.start:] }
 
 // add returns the offset of a name, given as a place among the strings.
 func (s *stringTable) add(at uint32) uint32 {
@@ -393,6 +445,18 @@ func (s *stringTable) addBytes(name []byte) uint32 {
 	if len(name) == 0 {
 		return 0
 	}
+	p := s.slot(name)
+	if *p != 0 {
+		return *p
+	}
+	at := uint32(len(s.text))
+	s.text = append(append(s.text, name...), 0)
+	s.put(name, at)
+	return at
+}
+
+// put notes where a name is, if it is not in the table.
+func (s *stringTable) put(name []byte, at uint32) {
 	if s.used >= len(s.slots)/2 {
 		was := s.slots
 		s.slots = make([]uint32, 2*len(was))
@@ -402,13 +466,10 @@ func (s *stringTable) addBytes(name []byte) uint32 {
 			}
 		}
 	}
-	p := s.slot(name)
-	if *p == 0 {
-		*p = uint32(len(s.text))
-		s.text = append(append(s.text, name...), 0)
+	if p := s.slot(name); *p == 0 {
+		*p = at
 		s.used++
 	}
-	return *p
 }
 
 func (s *stringTable) at(off uint32) []byte {

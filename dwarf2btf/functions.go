@@ -291,6 +291,19 @@ func (d *decoder) function(f *rawFunction) error {
 	return nil
 }
 
+// prototype is a function's type: the one in front of it, but in a base, where there are
+// references.
+func (d *decoder) prototype(id int32) (int32, error) {
+	if at := d.types[id].ref; at != 0 {
+		proto := d.find(at)
+		if proto < 0 || d.types[proto].kind != btf.KindFuncProto {
+			return 0, d.typeError(&d.types[id], errReference)
+		}
+		return proto, nil
+	}
+	return id - 1, nil
+}
+
 func (d *decoder) variable(v *rawVariable) error {
 	symbol := d.symbols.variables[v.address]
 	if v.address == 0 && (v.name == 0 || string(d.name(v.name)) != string(d.name(symbol.name))) {

@@ -157,7 +157,11 @@ func (d *decoder) digest(h *hasher, id int32, depth int) (digest, error) {
 	case btf.KindFuncProto:
 		sum, err = d.protoDigest(h, t, sum, depth)
 	case btf.KindFunc:
-		if ref, err = d.digest(h, id-1, depth+1); err == nil {
+		var proto int32
+		if proto, err = d.prototype(id); err != nil {
+			return digest{}, err
+		}
+		if ref, err = d.digest(h, proto, depth+1); err == nil {
 			sum = sum.with(t.hash).and(ref)
 		}
 	case btf.KindVar:

@@ -105,23 +105,32 @@ func (in *input) refine(t *table, workers []*worker) error {
 	if a == nil {
 		return nil
 	}
-	again := make([]bool, len(in.units))
-	any := false
+	again := make([]bool, 1+len(in.units)) // the base, then the units
 	for _, w := range workers {
 		for _, u := range w.ends {
 			for _, c := range w.defs[u.from:u.to] {
 				if a.is[c] {
-					again[u.unit], any = true, true
+					again[1+u.unit] = true
 				}
 			}
 		}
 		w.defs = nil
 	}
-	if !any {
-		return nil
+	if in.options.Base != nil {
+		// It has not been let go of.
+		if again[0] {
+			if err := workers[0].refine(a, baseUnit); err != nil {
+				return err
+			}
+		}
+		workers = workers[1:]
 	}
+	again = again[1:]
 	if in.linked {
-		return workers[0].refine(a, 0)
+		if again[0] {
+			return workers[0].refine(a, 0)
+		}
+		return nil
 	}
 	var next atomic.Int64
 	errs := make([]error, len(workers))
@@ -215,7 +224,11 @@ func (w *worker) turnRound(a *ambiguity) error {
 				continue
 			}
 			if w.types[i].kind == btf.KindFunc {
-				f(i, i-1)
+				proto, err := w.prototype(i)
+				if err != nil {
+					return err
+				}
+				f(i, proto)
 				continue
 			}
 			err := w.eachRef(&w.types[i], func(at place) error {

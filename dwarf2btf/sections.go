@@ -54,6 +54,7 @@ type input struct {
 	fakeInt    uint32
 	symbols    symbols
 	symbolsAt  uint32      // of the names of symbols among the strings
+	baseAt     uint32      // of the strings of the base among the strings
 	cache      abbrevCache // a worker's own
 }
 
@@ -107,6 +108,9 @@ func (in *input) number(symbolNames []byte) error {
 		f.typesStringAt = add(f.types)
 	}
 	in.symbolsAt = add(symbolNames)
+	if in.options.Base != nil {
+		in.baseAt = add(in.options.Base.Text(0))
+	}
 	if at > math.MaxUint32 {
 		return fmt.Errorf("%d bytes of entries and strings: more than 4 GiB are not supported", at)
 	}

@@ -195,7 +195,7 @@ func (w *worker) room(c class) {
 func (w *worker) came(c class, unit, entry int) {
 	w.room(c)
 	if w.first[c] == 0 {
-		w.first[c] = uint64(unit)<<32 | uint64(entry) + 1
+		w.first[c] = uint64(unit+1)<<32 | uint64(entry) + 1 // baseUnit is in front
 	}
 }
 
@@ -275,7 +275,11 @@ func (w *worker) putRecord(id int32, c class, classOf func(place) (class, error)
 	switch t.kind {
 	case btf.KindInt, btf.KindFloat, btf.KindStruct, btf.KindUnion, btf.KindEnum, btf.KindEnum64:
 	case btf.KindFunc:
-		ref = w.classes[id-1]
+		proto, err := w.prototype(id)
+		if err != nil {
+			return err
+		}
+		ref = w.classes[proto]
 	default:
 		if ref, err = classOf(t.ref); err != nil {
 			return err
