@@ -165,6 +165,11 @@ func (d *decoder) digest(h *hasher, id int32, depth int) (digest, error) {
 			sum = sum.with(t.hash).and(ref)
 		}
 	case btf.KindVar:
+		var empty bool
+		if empty, err = d.empty(t.ref); empty {
+			t.kind = kindVoid
+			break
+		}
 		if ref, err = d.reference(h, t.ref, depth); err == nil {
 			sum = sum.with(t.hash).and(ref).with(uint64(t.size) | uint64(t.flags&flagGlobal)<<32)
 		}
@@ -260,7 +265,7 @@ func (d *decoder) enumDigest(t *typ, sum digest) (digest, error) {
 	for i := t.first; i >= 0; {
 		v := &d.items[i]
 		if t.kind == btf.KindEnum {
-			if int64(v.value) < 0 && !d.options.NoEnum64 {
+			if int64(v.value) < 0 && !d.options.NoEnum64 { // in a base only if it is marked so already
 				t.flags |= flagSigned
 			}
 			v.value = uint64(uint32(v.value))

@@ -100,11 +100,9 @@ func (w *worker) addBase(id btf.ID) {
 		if n == 0 {
 			t.flags |= flagDeclared
 		}
+		t.kind = btf.KindEnum // its digest settles which
 		for i := range n {
 			e := b.Enumerator(id, i)
-			if t.kind == btf.KindEnum {
-				e.Value = uint64(uint32(e.Value))
-			}
 			add(item{name: name(e.NameOff), value: e.Value})
 		}
 	case btf.KindFuncProto:
