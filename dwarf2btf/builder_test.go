@@ -45,21 +45,20 @@ type testUnit struct {
 
 // testFile is an ELF file with DWARF.
 type testFile struct {
-	big      bool
-	class32  bool
-	machine  elf.Machine
-	elfType  elf.Type
-	units    []*testUnit
-	types    []*testUnit // of .debug_types
-	more     []testSection
-	replace  map[string]func([]byte) []byte // changes sections when all is written
-	str      []byte
-	lineStr  []byte
-	offsets  []byte
-	abbrev   []byte
-	labels   map[string]*entry
-	noDebug  bool
-	extraStr []byte
+	big     bool
+	class32 bool
+	machine elf.Machine
+	elfType elf.Type
+	units   []*testUnit
+	types   []*testUnit // of .debug_types
+	more    []testSection
+	replace map[string]func([]byte) []byte // changes sections when all is written
+	str     []byte
+	lineStr []byte
+	offsets []byte
+	abbrev  []byte
+	labels  map[string]*entry
+	noDebug bool
 }
 
 type testSection struct {

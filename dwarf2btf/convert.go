@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -230,13 +231,27 @@ func (w *worker) readAll() error {
 	}
 	return w.try(func() error {
 		w.index.reset(0, size)
-		for i := range w.input.units {
-			if err := w.decode(&w.input.units[i]); err != nil {
-				return w.input.units[i].wrap(err)
+		done := 0
+		for i := range w.units {
+			u := &w.units[i]
+			if err := w.decode(u); err != nil {
+				return u.wrap(err)
 			}
+			done += u.end - u.start
+			w.types, w.items = foresee(w.types, done, size), foresee(w.items, done, size)
 		}
 		return nil
 	})
+}
+
+// foresee makes room for all that is to come, if done bytes of size have given what s
+// has so far: growing by and by takes twice the memory.
+func foresee[T any](s []T, done, size int) []T {
+	if spare := cap(s) - len(s); spare > len(s)/8 || done < size/32 {
+		return s
+	}
+	want := int(float64(len(s)) * float64(size) / float64(done) * 1.1)
+	return slices.Grow(s, max(0, want-len(s)))
 }
 
 // try decodes; where there are references to what was not looked at, all over.

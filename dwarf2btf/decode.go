@@ -11,6 +11,13 @@ import (
 // maxDepth limits how deep entries are nested; compilers stay below a hundred.
 const maxDepth = 4096
 
+// What an open entry is, beside a type.
+const (
+	parentOther    = -1
+	parentMember   = -2
+	parentFunction = -1 << 30 // less the index of the function
+)
+
 // decoder reads units. Its arrays are used again from unit to unit.
 type decoder struct {
 	*input
@@ -224,7 +231,7 @@ func (d *decoder) walk() error {
 	data, pos := d.data, d.unit.first
 	abbr := d.abbr
 	d.stack = d.stack[:0]
-	parent := int32(-1)
+	parent := int32(parentOther)
 	for pos < len(data) {
 		at := pos
 		code := uint64(data[pos])
@@ -248,7 +255,7 @@ func (d *decoder) walk() error {
 		if ab == nil {
 			return fmt.Errorf("%w at offset 0x%x: abbreviation %d is not there", errEntry, at, code)
 		}
-		own := int32(-1)
+		own := int32(parentOther)
 		switch ab.class {
 		case classEnter, classVarargs:
 			if ab.fixed >= 0 {
@@ -329,17 +336,17 @@ func (d *decoder) entry(ab *abbrev, parent int32, at int) (own int32, err error)
 		}
 	case classRange:
 		if parent >= 0 && d.types[parent].kind == btf.KindArray {
-			return -1, d.dimension(&d.types[parent])
+			return parentOther, d.dimension(&d.types[parent])
 		}
 		return d.add(at, typ{kind: kindAlias, ref: place(d.get(slotType))}), nil
 	case classTag:
-		return -1, d.tag(parent, at)
+		return parentOther, d.tag(parent, at)
 	case classFunction:
 		return d.functionEntry(), nil
 	case classVariable:
 		d.variableEntry()
 	}
-	return -1, nil
+	return parentOther, nil
 }
 
 // variadic notes that a function takes further parameters.
@@ -484,7 +491,7 @@ func (d *decoder) member(parent int32) (int32, error) {
 	case d.set>>slotDataBit&1 != 0:
 		it.value = d.vals[slotDataBit]
 	case d.set>>slotLocation&1 == 0 && d.types[parent].kind == btf.KindStruct:
-		return -1, nil // static
+		return parentOther, nil // static
 	default:
 		it.value = d.get(slotLocation) * 8
 		if size == 0 {
@@ -501,24 +508,22 @@ func (d *decoder) member(parent int32) (int32, error) {
 			it.flags = itemAddStorage
 		}
 	}
-	return -2 - d.item(parent, it), nil
+	d.item(parent, it)
+	return parentMember, nil
 }
 
 // tag adds a type between a pointer and what it points to, or a tag to a type or member.
 func (d *decoder) tag(parent int32, at int) error {
-	if parent == -1 || parent <= parentFunction || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 || len(d.name(uint32(d.vals[slotConst]))) == 0 {
+	if parent < 0 && parent != parentMember || d.set>>slotName&1 == 0 || d.set>>slotConst&1 == 0 || d.vals[slotConst] > math.MaxUint32 || len(d.name(uint32(d.vals[slotConst]))) == 0 {
 		return nil
 	}
 	value := uint32(d.vals[slotConst])
 	component := uint32(math.MaxUint32)
-	if parent < -1 {
-		// A member: the types of its struct are behind the struct, none is open now.
-		component = uint32(-2 - parent)
-		parent = d.stack[len(d.stack)-1]
-		if parent < 0 {
+	if parent == parentMember {
+		if parent = d.stack[len(d.stack)-1]; parent < 0 {
 			return nil
 		}
-		component = d.types[parent].n - 1
+		component = d.types[parent].n - 1 // the member that is open is the last
 	}
 	t := &d.types[parent]
 	switch string(d.name(uint32(d.vals[slotName]))) {

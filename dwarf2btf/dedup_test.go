@@ -163,3 +163,22 @@ func TestAlternateFile(t *testing.T) {
 		}
 	}
 }
+
+// Compilers put no types into what is inlined, and it is not looked into; unless
+// something refers to a type there.
+func TestTypesWithinInlinedFunctions(t *testing.T) {
+	inlined := func() *entry {
+		return &entry{tag: tagInlinedSubroutine, attrs: []attr{{atSibling, formRef4, label("after")}},
+			children: []*entry{structure("s", "hidden", 4)}}
+	}
+	expect(t, convert(t, one(inlined(), base("after", "int", 4, ateSigned)).bytes(), Options{}), `
+		[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED`)
+	f := one(inlined(), base("after", "int", 4, ateSigned), pointer("", "s"))
+	want := `
+		[1] STRUCT 'hidden' size=4 vlen=0
+		[2] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+		[3] PTR '(anon)' type_id=1`
+	expect(t, convert(t, f.bytes(), Options{}), want)
+	f.units = append(f.units, &testUnit{entries: []*entry{{tag: tagPointerType, attrs: []attr{{atType, formRefAddr, label("s")}}}}})
+	expect(t, convert(t, f.bytes(), Options{}), want)
+}

@@ -2,7 +2,6 @@ package dwarf2btf
 
 import (
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,20 +118,17 @@ type rawVariable struct {
 	external               bool
 }
 
-// parentFunction and what is below it are functions, as parents of entries.
-const parentFunction = -1 << 30
-
 // functionEntry takes in what was read of a function.
 func (d *decoder) functionEntry() int32 {
 	if d.get(slotDeclaration) != 0 {
-		return -1
+		return parentOther
 	}
 	f := rawFunction{name: uint32(d.get(slotName)), ref: place(d.get(slotType)), first: -1, external: d.set>>slotExternal&1 != 0}
 	if f.origin = place(d.get(slotOrigin)); f.origin == 0 {
 		f.origin = place(d.get(slotSpecification))
 	}
 	if f.name != 0 && !d.picked(&f) || f.name == 0 && f.origin == 0 {
-		return -1
+		return parentOther
 	}
 	d.functions = append(d.functions, f)
 	return parentFunction - int32(len(d.functions)-1)
@@ -180,19 +176,10 @@ var errOrigin = errors.New("malformed origin of a function or variable")
 // read reads the attributes of the entry at a place, of whichever unit, into vals.
 func (d *decoder) readAt(at place) error {
 	if u := d.unit; at < u.place(u.first) || at >= u.place(u.end) {
-		i, ok := slices.BinarySearchFunc(d.units, at, func(u unit, at place) int {
-			switch {
-			case at < u.place(u.first):
-				return 1
-			case at >= u.place(u.end):
-				return -1
-			}
-			return 0
-		})
-		if !ok {
+		if u = d.unitAt(at); u == nil {
 			return fmt.Errorf("%w: 0x%x is in no unit", errOrigin, at)
 		}
-		if err := d.begin(&d.units[i]); err != nil {
+		if err := d.begin(u); err != nil {
 			return err
 		}
 	}
@@ -380,7 +367,7 @@ func (d *decoder) address(e []byte) (uint64, bool) {
 		if at > uint64(len(u.file.addr)) || uint64(n) > uint64(len(u.file.addr))-at {
 			return 0, false
 		}
-		return number(binary.ByteOrder(u.order), u.file.addr[at:], n), true
+		return number(u.order, u.file.addr[at:], n), true
 	}
 	return 0, false
 }

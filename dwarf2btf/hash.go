@@ -86,8 +86,25 @@ const (
 	hashDone
 )
 
+// typeError says which type is in error: by its offset in its unit's section.
 func (d *decoder) typeError(t *typ, err error) error {
-	return fmt.Errorf("%w: type at 0x%x", err, t.at-d.unit.at)
+	return d.inUnit(t.at, fmt.Errorf("%w: type at offset 0x%x", err, t.at-d.sectionAt(t.at)))
+}
+
+// sectionAt is where the section of a place begins.
+func (d *decoder) sectionAt(at place) place {
+	if u := d.unitAt(at); u != nil {
+		return u.at
+	}
+	return 0
+}
+
+// inUnit adds the unit's offset to an error, where many units are dealt with at once.
+func (d *decoder) inUnit(at place, err error) error {
+	if u := d.unitAt(at); u != nil && d.linked {
+		return u.wrap(err)
+	}
+	return err
 }
 
 // resolve follows a reference through types that stand for others; -1 is void.
@@ -98,7 +115,7 @@ func (d *decoder) resolve(at place) (int32, error) {
 		}
 		id := d.find(at)
 		if id < 0 {
-			return 0, fmt.Errorf("%w: 0x%x", errReference, at-d.unit.at)
+			return 0, d.inUnit(at, fmt.Errorf("%w: to offset 0x%x", errReference, at-d.sectionAt(at)))
 		}
 		switch t := &d.types[id]; t.kind {
 		case kindVoid:

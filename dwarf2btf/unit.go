@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // place is where an entry is: its offset in bytes in all sections of entries, one
@@ -128,4 +129,21 @@ func (u *unit) header(types bool) error {
 	}
 	u.first = u.start + pos
 	return nil
+}
+
+// unitAt is the unit that has the entry at a place, nil if none has.
+func (in *input) unitAt(at place) *unit {
+	i, ok := slices.BinarySearchFunc(in.units, at, func(u unit, at place) int {
+		switch {
+		case at < u.place(u.first):
+			return 1
+		case at >= u.place(u.end):
+			return -1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return &in.units[i]
 }
