@@ -9,9 +9,14 @@ import (
 	"sync"
 )
 
-// maxBuffers bounds the buffers of all workers together, in bytes, and with it the
-// number of workers where blocks are large.
-const maxBuffers = 512 << 20
+const (
+	// maxBuffers bounds the buffers of all workers together, in bytes, and with it
+	// the number of workers where blocks are large.
+	maxBuffers = 512 << 20
+	// minStreak is after how many blocks, wanted one after the other, those after
+	// them are expanded before somebody asks.
+	minStreak = 2
+)
 
 // Reader gives ranges of what a file expands to. Only blocks that hold a part of
 // them are expanded, at the same time where there are several, and each only up
@@ -36,6 +41,8 @@ type Reader struct {
 	slots   []*slot // the one not used for longest first
 	mark    *slot   // a copy, where Mark was called
 	stats   Stats
+	last    int    // the last block that was asked for
+	streak  int    // of how many blocks one after the other, before it
 	forward bool   // there are blocks that pass through a window
 	used    []bool // by block: something of it was expanded
 }
@@ -70,7 +77,7 @@ func NewReader(file []byte, workers int) (*Reader, error) {
 		return nil, err
 	}
 	slices.Reverse(d.blocks)
-	r := &Reader{file: file, whole: maxWhole, blocks: d.blocks, starts: make([]int64, 0, len(d.blocks)+1), used: make([]bool, len(d.blocks))}
+	r := &Reader{file: file, whole: maxWhole, last: -1, blocks: d.blocks, starts: make([]int64, 0, len(d.blocks)+1), used: make([]bool, len(d.blocks))}
 	at, largest := int64(0), int64(1)
 	for _, b := range r.blocks {
 		if b.expanded/maxRatio > b.unpadded {
@@ -138,6 +145,7 @@ type job struct {
 	block  int
 	pieces []piece
 	slot   *slot
+	whole  bool // expand all of it, also what no piece wants
 }
 
 // Read fills all parts, which may come in any order and may overlap. On error
@@ -147,7 +155,42 @@ func (r *Reader) Read(parts ...Part) error {
 	if err != nil {
 		return err
 	}
-	return r.run(jobs)
+	return r.run(r.ahead(jobs))
+}
+
+// ahead adds jobs for the blocks after the one that is wanted, where that was so for
+// some blocks now: who goes through the file in small steps waits for one block
+// after the other otherwise, on one worker.
+func (r *Reader) ahead(jobs []job) []job {
+	if len(jobs) == 0 {
+		return nil
+	}
+	last := jobs[0].block
+	for _, j := range jobs {
+		last = max(last, j.block)
+	}
+	switch {
+	case last <= r.last:
+		return jobs // it does not say where this goes on
+	case last > r.last+1:
+		r.streak = 0
+	case jobs[0].slot == nil || len(jobs) > 1:
+		r.streak++
+	}
+	r.last = last
+	if r.streak < minStreak || len(jobs) > 1 || jobs[0].slot != nil {
+		return jobs
+	}
+	// The longer, the farther: what is expanded in vain is a part of what was needed.
+	for i := last + 1; i <= last+min(r.streak/2, r.workers-1) && i < len(r.blocks) && r.blocks[i].expanded <= r.whole; i++ {
+		cached := slices.ContainsFunc(r.slots, func(s *slot) bool { return s.index == i })
+		if cached || r.blocks[last].expanded > r.whole {
+			break
+		}
+		jobs[0].whole = true
+		jobs = append(jobs, job{block: i, whole: true})
+	}
+	return jobs
 }
 
 // jobs lists the blocks that parts lie in: those that are partly expanded already
@@ -268,7 +311,12 @@ func (s *slot) serve(r *Reader, j *job) (panicked any, err error) {
 			s.index = -1
 		}
 	}()
-	return nil, s.fill(r, j)
+	err = s.fill(r, j)
+	if err == nil && j.whole && s.index == j.block {
+		// What is wrong with bytes that nobody wants yet is found when somebody does.
+		_ = s.read([]piece{{s.block.expanded, nil}})
+	}
+	return nil, err
 }
 
 // before reports whether a piece begins before an offset.

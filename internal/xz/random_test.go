@@ -2,7 +2,9 @@ package xz
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"os/exec"
 	"strings"
@@ -247,4 +249,70 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("error %v, Expand's is %v", allErr, wantErr)
 		}
 	})
+}
+
+// TestReadAhead goes through a file in small steps. What is expanded before it is
+// asked for must be the same, and must not be expanded twice.
+func TestReadAhead(t *testing.T) {
+	text := sample(300_000)
+	file := pack(t, uxz.WriterConfig{BlockSize: 10_000}, text)
+	for _, workers := range []int{1, 2, 5} {
+		r, err := NewReader(file, workers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Part{0, make([]byte, 600)}
+		ahead := 0
+		for ; p.Offset < int64(len(text)); p.Offset += 600 {
+			if err := r.Read(p); err != nil || !bytes.Equal(p.Dst, text[p.Offset:][:600]) {
+				t.Fatalf("other bytes than were packed at offset %d, error %v", p.Offset, err)
+			}
+			ahead = max(ahead, r.stats.Used-1-int(p.Offset+599)/10_000)
+		}
+		if ahead != workers-1 {
+			t.Errorf("%d blocks ahead at most with %d workers", ahead, workers)
+		}
+		if r.stats.Expanded != int64(len(text)) {
+			t.Errorf("%d bytes were expanded of %d", r.stats.Expanded, len(text))
+		}
+	}
+	// A block that is damaged is nobody's fault before it is wanted.
+	r, err := NewReader(file, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bad = 20
+	damaged := bytes.Clone(file)
+	damaged[r.blocks[bad].offset+300] ^= 1
+	r.file = damaged
+	p := Part{0, make([]byte, 500)}
+	for ; p.Offset < bad*10_000; p.Offset += 500 {
+		if err := r.Read(p); err != nil || !bytes.Equal(p.Dst, text[p.Offset:][:500]) {
+			t.Fatalf("other bytes than were packed at offset %d, error %v", p.Offset, err)
+		}
+	}
+	if err := r.Read(Part{bad * 10_000, make([]byte, 10_000)}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("error %v, expected %v", err, ErrCorrupt)
+	}
+}
+
+// TestReadLies: an index that claims more than LZMA2 can hold.
+func TestReadLies(t *testing.T) {
+	file := pack(t, uxz.WriterConfig{NoCheckSum: true}, make([]byte, 1000))
+	r, err := NewReader(file, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := r.blocks[0]
+	end := b.offset + (b.unpadded+3)&^3
+	index := []byte{0, 1, byte(b.unpadded), 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f} // 2^42-1 bytes
+	index = append(index, make([]byte, -len(index)&3)...)
+	index = binary.LittleEndian.AppendUint32(index, crc32.ChecksumIEEE(index))
+	footer := binary.LittleEndian.AppendUint32(nil, uint32(len(index)/4-1))
+	footer = append(footer, file[6], file[7])
+	footer = append(binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(footer)), footer...)
+	lie := append(append(append(bytes.Clone(file[:end]), index...), footer...), footerMagic...)
+	if _, err := NewReader(lie, 1); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "claims") {
+		t.Errorf("error %v, expected %v", err, ErrCorrupt)
+	}
 }
