@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
+	"sync"
 
 	"github.com/ulikunitz/xz/lzma"
 
@@ -22,6 +24,42 @@ const (
 	maxDictionary = 64 << 20
 )
 
+// mapped reads what is mapped. A decoder may do that in goroutines of its own, where
+// nobody recovers from the panic that a file causes which others cut short; so it is
+// kept for those who use the decoder.
+type mapped struct {
+	rest  []byte
+	mu    sync.Mutex
+	fault any
+}
+
+func (m *mapped) Read(p []byte) (n int, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.fault = fault
+			n, err = 0, errors.New("the file has changed")
+		}
+	}()
+	n = copy(p, m.rest)
+	m.rest = m.rest[n:]
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// passOn panics with what a Read panicked with, if one did.
+func (m *mapped) passOn() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fault != nil {
+		panic(m.fault)
+	}
+}
+
 // forwardStream is an archive compressed as one, which is gone through from the
 // beginning. The last bytes stay in a window.
 type forwardStream struct {
@@ -31,6 +69,7 @@ type forwardStream struct {
 	limit int64
 	size  int64 // of the expanded archive, 0 until its end was seen
 
+	in       *mapped
 	r        io.Reader
 	end      func()
 	buf      []byte
@@ -71,7 +110,9 @@ func (s *forwardStream) seek(at int64) error {
 	}
 	s.close()
 	s.from, s.pos, s.ended = 0, 0, false
-	r, end, err := s.open(bytes.NewReader(s.packed))
+	s.in = &mapped{rest: s.packed}
+	r, end, err := s.open(s.in)
+	s.in.passOn()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -92,6 +133,9 @@ func (s *forwardStream) more() error {
 		s.pos -= readSize
 	}
 	n, err := s.r.Read(s.buf[s.pos:min(len(s.buf), s.pos+1<<20)])
+	if err != nil {
+		s.in.passOn()
+	}
 	s.pos += n
 	s.expanded += int64(n)
 	if s.at() > s.limit {

@@ -137,7 +137,7 @@ func TestBombs(t *testing.T) {
 				append([]byte{0x5d, 0xff, 0xff, 0xff, 0xff}, make([]byte, 50)...))
 		}, ErrUnsupported},
 		{"a member that claims too much", func() []byte {
-			return []byte(arMagic + fmt.Sprintf("%-48s%-10d`\n2.0\n", debMember, 9999999999))
+			return []byte(arMagic + fmt.Sprintf("%-48s%-10d`\n2.0\n", debMember, int64(9999999999)))
 		}, ErrCorrupt},
 		{"a long list of members", func() []byte {
 			return append([]byte(arMagic), bytes.Repeat(arMember(debMember, []byte("2.0\n")), 1000)...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"math"
 	"sync"
 )
 
@@ -114,6 +115,7 @@ func Open(file []byte, o Options) (*Package, error) {
 	if o.MaxRead <= 0 {
 		o.MaxRead = defaultMaxRead
 	}
+	o.MaxRead = min(o.MaxRead, math.MaxInt/2) // on 32 bits there is no more
 	o.Workers = max(o.Workers, 1)
 	p := &Package{options: o, byPath: make(map[string]int)}
 	var err error

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/btfgen/btfgen/internal/elffile"
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 func open(t testing.TB, file []byte, o Options) *Package {
@@ -167,5 +172,43 @@ func TestOnlyNeededBlocks(t *testing.T) {
 	// 440,000 bytes in blocks of 30,000, of which those with headers are expanded.
 	if s.Blocks < 14 || s.Used > 6 {
 		t.Errorf("%+v: expected at most 6 blocks to be expanded of at least 14", s)
+	}
+}
+
+// TestFileCutShortByOthers: the panic of a mapped file comes to who reads, not to a
+// goroutine where nobody recovers from it.
+func TestFileCutShortByOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // nothing is mapped there
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for ending := range packings {
+		deb := debOf(t, ending, tarOf(t, sampleFiles()))
+		path := filepath.Join(t.TempDir(), "a.deb")
+		if err := os.WriteFile(path, deb, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		file, err := memory.MapFile(f, int64(len(deb)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := open(t, file, Options{Workers: 4})
+		if err := f.Truncate(2 * int64(os.Getpagesize())); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if _, ok := recover().(runtime.Error); !ok {
+					t.Errorf("data.tar%s: no panic", ending)
+				}
+			}()
+			_, err := content(p, "usr/lib/debug/boot/vmlinux-"+release)
+			t.Logf("data.tar%s: error %v", ending, err)
+		}()
 	}
 }

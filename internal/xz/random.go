@@ -20,7 +20,8 @@ const (
 
 // Reader gives ranges of what a file expands to. Only blocks that hold a part of
 // them are expanded, at the same time where there are several, and each only up
-// to the last byte that is wanted of it. The last few blocks are kept.
+// to the last byte that is wanted of it. The last few blocks are kept; who reads on
+// and on has the next ones expanded beforehand by workers that wait.
 //
 // A block of more than 64 MiB, which xz writes when it runs on one thread, passes
 // through a window of its dictionary size, 16 MiB at least: going on in it costs only what lies between, going
