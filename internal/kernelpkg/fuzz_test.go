@@ -46,7 +46,8 @@ func FuzzCpio(f *testing.F) {
 	for _, s := range []rpmSample{{}, {stripped: true}, {hard: map[int]int{5: 3}}} {
 		f.Add(cpioOf(fuzzFiles(), s))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { checkPackage(t, rpmWith(rpmTags(fuzzFiles(), rpmSample{}), data)) })
+	tags := rpmTags(fuzzFiles(), rpmSample{})
+	f.Fuzz(func(t *testing.T, data []byte) { checkPackage(t, rpmWith(tags, data)) })
 }
 
 func checkPackage(t *testing.T, data []byte) {
