@@ -35,7 +35,7 @@ var kernels = []wanted{
 	{debkernel.Wanted{Suite: "bullseye", Version: "11", Series: "5.10", Flavour: "cloud-amd64", Arch: "amd64"}, cloud},
 	{debkernel.Wanted{Suite: "bookworm", Version: "12", Series: "6.1", Flavour: "cloud-amd64", Arch: "amd64"}, cloud},
 	{debkernel.Wanted{Suite: "bookworm-backports", Version: "12", Series: "6.12", Flavour: "cloud-amd64", Arch: "amd64"}, cloud},
-	{debkernel.Wanted{Suite: "bookworm", Version: "12", Series: "6.1", Flavour: "686", Arch: "i386"}, i686},
+	{debkernel.Wanted{Suite: "bookworm", Version: "12", Series: "6.1", Flavour: "686", Arch: "i386", Debug: true}, i686},
 }
 
 type wanted struct {
@@ -60,7 +60,7 @@ type booted struct {
 	build
 	*debkernel.Kernel
 	path string // in the set of kernels
-	btf  []byte // whole; nil if the set has none
+	btf  []byte // whole
 }
 
 // A lab is what all guests share.
@@ -142,7 +142,9 @@ func (l *lab) goBuild(goarch, name string) []byte {
 	return l.read(out)
 }
 
-// fetchKernels gets the kernels to boot, and their BTF: from the set of kernels, if that has it, else from the kernel itself.
+// fetchKernels gets the kernels to boot, and their BTF. Of a kernel that carries BTF it is that of the set of kernels, if that
+// has it, else the kernel's own; of one that carries none it is what its debug information gives, even if the set has some:
+// that is what is tried here.
 func (l *lab) fetchKernels(source string) {
 	dir := os.Getenv(cacheVar)
 	if dir == "" {
@@ -154,8 +156,7 @@ func (l *lab) fetchKernels(source string) {
 	}
 	cache := debkernel.Cache{Dir: dir, Log: l.t.Logf}
 	known := listed(l.t, source)
-	l.hub = source
-	var own []*booted // with BTF that the set does not have
+	added := map[string][]byte{} // what is to be in the set and is not, by path
 	for _, w := range kernels {
 		folder := "debian/" + w.Version + "/" + w.arch + "/"
 		var preferred []string
@@ -169,24 +170,33 @@ func (l *lab) fetchKernels(source string) {
 			need.Missing(l.t, "the kernel %v of Debian %s, in %s or through apt: %v", w, w.Version, dir, err)
 		}
 		b := &booted{build: w.build, Kernel: k, path: folder + k.Release}
-		if at := known[b.path]; at != nil {
+		at := known[b.path]
+		switch {
+		case !b.hasBTF:
+			b.btf = l.convertedBTF(b)
+			added[b.path] = b.btf
+		case at != nil:
 			types, err := at.Load(hub.NewReader())
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			b.btf = bytes.Clone(types.Vmlinux)
-		} else if b.hasBTF {
+		default:
 			b.btf = l.ownBTF(b)
-			own = append(own, b)
+			added[b.path] = b.btf
 		}
 		l.guests = append(l.guests, b)
 	}
-	if len(own) > 0 {
-		l.hub = filepath.Join(l.dir, "hub")
-		mirror(l.t, source, l.hub)
-		for _, b := range own {
-			l.write(filepath.Join(l.hub, b.path+".btf"), b.btf)
+	l.hub = filepath.Join(l.dir, "hub")
+	replaced := map[string]bool{}
+	for path := range added {
+		if at := known[path]; at != nil {
+			replaced[at.Path] = true
 		}
+	}
+	mirror(l.t, source, l.hub, replaced)
+	for path, raw := range added {
+		l.write(filepath.Join(l.hub, path+".btf"), raw)
 	}
 }
 
@@ -217,10 +227,10 @@ func listed(t *testing.T, root string) map[string]*hub.Kernel {
 	return byPath
 }
 
-// mirror makes a tree of links to the files of another.
-func mirror(t *testing.T, from, to string) {
+// mirror makes a tree of links to the files of another, but for those left out.
+func mirror(t *testing.T, from, to string, without map[string]bool) {
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || without[path] {
 			return err
 		}
 		rel, err := filepath.Rel(from, path)
@@ -318,5 +328,15 @@ func (l *lab) ownBTF(b *booted) []byte {
 		l.t.Fatalf("%s: reading its BTF: %v: %s", b.Release, err, dump.Stderr)
 	}
 	l.write(kept, raw)
+	return raw
+}
+
+// convertedBTF makes BTF of a kernel's debug information, anew each time, so that it is this version of btfgen that is tried.
+func (l *lab) convertedBTF(b *booted) []byte {
+	out := filepath.Join(l.dir, b.Release+".btf")
+	start := time.Now()
+	l.run("", nil, need.Tool(l.t, "pahole"), "--btf_encode_detached="+out, b.Vmlinux())
+	raw := l.read(out)
+	l.t.Logf("%s: the debug information gives %d bytes of BTF, in %.1f s", b.Release, len(raw), time.Since(start).Seconds())
 	return raw
 }

@@ -23,15 +23,25 @@ const atLeast = 20
 // loaders are the programs that load objects in the guest, by the library that they are made of.
 var loaders = map[string]string{"cilium/ebpf": "/bin/vmload", "libbpf": "/vmload-libbpf"}
 
+// loadersFor are the libraries whose loaders run on a kernel. That of libbpf is built for this machine alone.
+func loadersFor(b *booted) []string {
+	if b.goarch == "386" {
+		return []string{"cilium/ebpf"}
+	}
+	return slices.Sorted(maps.Keys(loaders))
+}
+
 // Steps with objects are called by loader and case.
 const (
 	objectsWithBundle = ": objects with the bundle"
 	objectsWithKernel = ": objects with the kernel's own BTF"
+	objectsWithWhole  = ": objects with all the BTF that its debug information gives"
 	objectsWithWrong  = ": objects with another kernel's BTF, forced"
 )
 
 const (
 	wrongForObjects = "/wrong-objects.btf"
+	wholeBTF        = "/whole.btf"
 	allBundle       = "/all.bundle"
 )
 
@@ -67,11 +77,15 @@ func (l *lab) objectSteps(t *testing.T, b *booted, files machine.Files) (steps [
 			watched = append(watched, path)
 		}
 	}
-	for _, library := range slices.Sorted(maps.Keys(loaders)) {
+	for _, library := range loadersFor(b) {
 		program := loaders[library]
-		steps = append(steps,
+		whole := script.Step{Name: library + objectsWithKernel, Argv: append([]string{program, "-verify", allBundle}, all...), Limit: 3 * time.Minute, ShowKernelBTF: true}
+		if !b.hasBTF {
+			files[wholeBTF] = b.btf
+			whole.Name, whole.Env = library+objectsWithWhole, []string{"BTF_FILE=" + wholeBTF}
+		}
+		steps = append(steps, whole,
 			script.Step{Name: library + objectsWithBundle, Argv: append([]string{program, allBundle}, all...), Limit: 3 * time.Minute},
-			script.Step{Name: library + objectsWithKernel, Argv: append([]string{program, "-verify", allBundle}, all...), Limit: 3 * time.Minute, ShowKernelBTF: true},
 			script.Step{Name: library + objectsWithWrong, Argv: append([]string{program, allBundle}, watched...), Env: []string{"BTF_FILE=" + wrongForObjects}, Limit: time.Minute},
 		)
 	}
@@ -81,7 +95,7 @@ func (l *lab) objectSteps(t *testing.T, b *booted, files machine.Files) (steps [
 // wrongFor is the BTF that a bundle has for a kernel of another series than b's, one that is booted as well.
 func (l *lab) wrongFor(t *testing.T, b *booted, from *bundle.Bundle) []byte {
 	for _, other := range l.guests {
-		if other.btf == nil || other.arch != "x86_64" || other.Series == b.Series {
+		if other.arch != "x86_64" || other.Series == b.Series {
 			continue
 		}
 		raw, err := from.BTF(other.path)
@@ -116,7 +130,7 @@ func loaded(t *testing.T, r *script.Result) (script.Choice, map[string]*script.L
 
 // checkObjects judges the loaders' steps.
 func (l *lab) checkObjects(t *testing.T, b *booted, report *script.Report) {
-	for _, library := range slices.Sorted(maps.Keys(loaders)) {
+	for _, library := range loadersFor(b) {
 		t.Run(library, func(t *testing.T) {
 			choice, objects := loaded(t, report.Steps[library+objectsWithBundle])
 			if choice.Source != bundle.FromBundle.String() || choice.Path != b.path {
@@ -126,7 +140,7 @@ func (l *lab) checkObjects(t *testing.T, b *booted, report *script.Report) {
 			if own.Source != bundle.FromKernel.String() {
 				t.Errorf("where the kernel shows its BTF the loader chose %+v", own)
 			}
-			l.sameAsWithKernelBTF(t, objects, full)
+			l.sameAs(t, objects, full, "the kernel's own BTF")
 			l.ran(t, objects)
 			asked, missed := missing(b, objects)
 			for _, m := range missed {
@@ -141,13 +155,8 @@ func (l *lab) checkObjects(t *testing.T, b *booted, report *script.Report) {
 			}
 			t.Logf("what really happened was seen by %d of %d watched objects", asked-len(missed), asked)
 
-			choice, wrong := loaded(t, report.Steps[library+objectsWithWrong])
-			if choice.Source != bundle.FromFile.String() {
-				t.Errorf("with a file named the loader chose %+v", choice)
-			}
 			gone := 0
-			_, misled := missing(b, wrong)
-			for _, m := range misled {
+			for _, m := range misled(t, b, report.Steps[library+objectsWithWrong]) {
 				if s := sightings[m.object]; s.relocated && objects[m.object].Error == "" {
 					gone++
 					t.Logf("as it should be, with another kernel's BTF: %v", m)
@@ -160,8 +169,19 @@ func (l *lab) checkObjects(t *testing.T, b *booted, report *script.Report) {
 	}
 }
 
-// sameAsWithKernelBTF expects that an object's programs are those that the kernel's own BTF gives, instruction by instruction.
-func (l *lab) sameAsWithKernelBTF(t *testing.T, objects, full map[string]*script.Loaded) {
+// misled lists what objects did not see with another kernel's BTF.
+func misled(t *testing.T, b *booted, r *script.Result) []miss {
+	choice, wrong := loaded(t, r)
+	if choice.Source != bundle.FromFile.String() {
+		t.Errorf("with a file named the loader chose %+v", choice)
+	}
+	_, list := missing(b, wrong)
+	return list
+}
+
+// sameAs expects that an object's programs are those that all of the kernel's BTF gives, instruction by instruction.
+// source is where that BTF comes from, in words.
+func (l *lab) sameAs(t *testing.T, objects, full map[string]*script.Loaded, source string) {
 	same := 0
 	for _, o := range l.objects {
 		name := objectName(o)
@@ -174,13 +194,13 @@ func (l *lab) sameAsWithKernelBTF(t *testing.T, objects, full map[string]*script
 				t.Logf("%s: all its programs need the kernel's own BTF to be attached: %s", name, firstLine(got.Error))
 				continue
 			}
-			t.Errorf("%s: %q with the bundle, %q with the kernel's own BTF", name, got.Error, want.Error)
+			t.Errorf("%s: %q with the bundle, %q with %s", name, got.Error, want.Error, source)
 		default:
 			differ := false
 			for i, p := range got.Programs {
 				if i >= len(want.Programs) || want.Programs[i].Name != p.Name || want.Programs[i].Tag != p.Tag {
 					differ = true
-					t.Errorf("%s: program %s has other instructions than with the kernel's own BTF", name, p.Name)
+					t.Errorf("%s: program %s has other instructions than with %s", name, p.Name, source)
 				}
 			}
 			if !differ && got.Error == "" {
@@ -188,7 +208,7 @@ func (l *lab) sameAsWithKernelBTF(t *testing.T, objects, full map[string]*script
 			}
 		}
 	}
-	t.Logf("%d programs have the tags that they have with the kernel's own BTF", same)
+	t.Logf("%d programs have the tags that they have with %s", same, source)
 	if same == 0 {
 		t.Error("no program was compared")
 	}

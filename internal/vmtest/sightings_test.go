@@ -90,6 +90,9 @@ var sightings = map[string]sighting{
 	"tcptop": {relocated: true, parts: func(w *script.Worked) []part {
 		return []part{little("process", w.PID), text("comm", w.Comm), loopback, port(w.Port), port(w.Client)}
 	}},
+	"syscount": {relocated: true, parts: func(w *script.Worked) []part {
+		return []part{little("process", w.PID), text("comm", w.Comm)}
+	}},
 	"tcplife": {parts: func(w *script.Worked) []part {
 		return []part{little("process", w.PID), text("comm", w.Comm), loopback, port(w.Port), port(w.Client)}
 	}},

@@ -107,13 +107,11 @@ func (l *lab) toolSteps(t *testing.T, b *booted, files machine.Files) (steps []s
 			}
 		}
 		steps = append(steps, run(withBundle, here), run(withOther, other))
-		if b.btf != nil {
-			files[wrongBTF] = l.wrongFor(t, b, l.toolBundle)
-			wrong := run(withWrong, here)
-			// It may never tell of the file.
-			wrong.Argv, wrong.Env = []string{here, "-v", "-duration", "10"}, []string{"BTF_FILE=" + wrongBTF}
-			steps = append(steps, wrong)
-		}
+		files[wrongBTF] = l.wrongFor(t, b, l.toolBundle)
+		wrong := run(withWrong, here)
+		// It may never tell of the file.
+		wrong.Argv, wrong.Env = []string{here, "-v", "-duration", "10"}, []string{"BTF_FILE=" + wrongBTF}
+		steps = append(steps, wrong)
 		if b.hasBTF {
 			shown := run(withKernelBTF, other)
 			shown.ShowKernelBTF = true
@@ -142,13 +140,6 @@ func (l *lab) checkTools(t *testing.T, b *booted, report *script.Report) {
 				truthful(t, r)
 				says(t, r, bundle.KernelBTF)
 			})
-		}
-		if b.btf == nil {
-			check(withBundle, func(t *testing.T, r *script.Result) {
-				notFound(t, b, r)
-				t.Logf("%s has no BTF of its own, and the set of kernels has none for it (that takes a conversion from DWARF), so no more can be shown of it", b.path)
-			})
-			continue
 		}
 		check(withBundle, func(t *testing.T, r *script.Result) {
 			truthful(t, r)

@@ -22,14 +22,14 @@ func TestGuests(t *testing.T) {
 			t.Parallel()
 			files := l.guestFiles(b)
 			steps := append([]script.Step{{Name: ownBTF, Argv: []string{"/bin/vmsum", bundle.KernelBTF}, Limit: time.Minute, ShowKernelBTF: true}}, l.toolSteps(t, b, files)...)
-			if b.hasBTF {
-				steps = append(steps, l.objectSteps(t, b, files)...)
-			}
+			steps = append(steps, l.objectSteps(t, b, files)...)
 			report := l.boot(t, b, files, steps, 8*time.Minute)
 			t.Run(ownBTF, func(t *testing.T) { checkOwnBTF(t, b, report.Steps[ownBTF]) })
 			l.checkTools(t, b, report)
 			if b.hasBTF {
 				l.checkObjects(t, b, report)
+			} else {
+				l.checkObjectsOn32Bits(t, b, report)
 			}
 		})
 	}

@@ -8,47 +8,63 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // keyring holds the keys of Debian's archive (package debian-archive-keyring).
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// available lists the releases that apt has as wanted, after it was asked for news.
+// packagePrefix and a release is the name of a kernel's package.
+const packagePrefix = "linux-image-"
+
+// available lists the releases that apt has as wanted, with all that is wanted of them, after it was asked for news.
 func (c *Cache) available(ctx context.Context, w Wanted) (releases []string, err error) {
 	if err := c.update(ctx, w); err != nil {
 		return nil, err
 	}
-	const prefix = "linux-image-"
-	names, err := c.apt(ctx, "", "apt-cache", "pkgnames", prefix+w.Series)
+	names, err := c.apt(ctx, "", "apt-cache", "pkgnames", packagePrefix+w.Series)
 	if err != nil {
 		return nil, err
 	}
 	pattern := w.releases()
-	ask := []string{"madison"}
+	var known, ask []string
 	for name := range strings.Lines(names) {
-		if release := strings.TrimPrefix(strings.TrimSpace(name), prefix); pattern.MatchString(release) {
-			ask = append(ask, prefix+release+":"+w.Arch)
+		if release := strings.TrimPrefix(strings.TrimSpace(name), packagePrefix); pattern.MatchString(release) {
+			known = append(known, release)
+			for _, p := range w.parts() {
+				ask = append(ask, packagePrefix+release+p.suffix+":"+w.Arch)
+			}
 		}
 	}
-	if len(ask) > 1 {
+	if len(known) > 0 {
 		// A name can be known and have no package: others refer to it. madison lists packages.
-		table, err := c.apt(ctx, "", "apt-cache", ask...)
+		table, err := c.apt(ctx, "", "apt-cache", append([]string{"madison"}, ask...)...)
 		if err != nil {
 			return nil, err
 		}
-		for row := range strings.Lines(table) {
-			name, _, _ := strings.Cut(row, "|")
-			name, _, _ = strings.Cut(strings.TrimSpace(name), ":")
-			if release := strings.TrimPrefix(name, prefix); pattern.MatchString(release) {
-				releases = append(releases, release)
-			}
-		}
+		releases = complete(table, known, w.parts())
 	}
 	if len(releases) == 0 {
 		return nil, fmt.Errorf("apt has no kernel %v of %s in %s", w, w.Arch, w.Suite)
 	}
 	return releases, nil
+}
+
+// complete picks the releases of which madison's table has the packages of all parts.
+func complete(table string, releases []string, parts []part) (list []string) {
+	packages := map[string]bool{}
+	for row := range strings.Lines(table) {
+		name, _, _ := strings.Cut(row, "|")
+		name, _, _ = strings.Cut(strings.TrimSpace(name), ":")
+		packages[name] = true
+	}
+	for _, release := range releases {
+		if !slices.ContainsFunc(parts, func(p part) bool { return !packages[packagePrefix+release+p.suffix] }) {
+			list = append(list, release)
+		}
+	}
+	return list
 }
 
 func (c *Cache) download(ctx context.Context, folder, name string) error {

@@ -17,6 +17,8 @@ type Wanted struct {
 	Series  string // of the kernel, such as 6.1
 	Flavour string // the end of its release, such as cloud-amd64
 	Arch    string // of the package, in Debian's words
+	// Debug asks for the kernel's vmlinux with its debug information as well. Its package has hundreds of megabytes.
+	Debug bool
 }
 
 func (w Wanted) String() string { return w.Series + "-" + w.Flavour }
@@ -35,7 +37,30 @@ type Kernel struct {
 }
 
 // Image is the path of the kernel's vmlinuz.
-func (k *Kernel) Image() string { return filepath.Join(k.Folder, "vmlinuz") }
+func (k *Kernel) Image() string { return filepath.Join(k.Folder, vmlinuz.name) }
+
+// Vmlinux is the path of the kernel as it was linked, with its debug information. It is there if it was wanted (Wanted.Debug).
+func (k *Kernel) Vmlinux() string { return filepath.Join(k.Folder, vmlinux.name) }
+
+// A part is a file of a kernel in the cache, and where it comes from.
+type part struct {
+	name   string // in the kernel's folder
+	suffix string // of its package's name: linux-image-RELEASE and this
+	member string // in that package, but for RELEASE at its end
+}
+
+var (
+	vmlinuz = part{name: "vmlinuz", member: "./boot/vmlinuz-"}
+	vmlinux = part{name: "vmlinux", suffix: "-dbg", member: "./usr/lib/debug/boot/vmlinux-"}
+)
+
+// parts are the files that are wanted.
+func (w Wanted) parts() []part {
+	if w.Debug {
+		return []part{vmlinuz, vmlinux}
+	}
+	return []part{vmlinuz}
+}
 
 // A Cache is a folder with kernels.
 type Cache struct {
@@ -88,51 +113,62 @@ func (c *Cache) kernel(w Wanted, release string) *Kernel {
 	return &Kernel{Wanted: w, Release: release, Folder: filepath.Join(c.Dir, "kernels", w.Arch, release)}
 }
 
-// cached lists the releases in the cache that are as wanted.
+// cached lists the releases in the cache that are as wanted, with all that is wanted of them.
 func (c *Cache) cached(w Wanted) (releases []string, err error) {
 	pattern := w.releases()
-	images, err := filepath.Glob(c.kernel(w, "*").Image())
-	for _, image := range images {
-		if release := filepath.Base(filepath.Dir(image)); pattern.MatchString(release) {
+	folders, err := filepath.Glob(c.kernel(w, "*").Folder)
+	for _, folder := range folders {
+		if release := filepath.Base(folder); pattern.MatchString(release) && len(lacking(c.kernel(w, release))) == 0 {
 			releases = append(releases, release)
 		}
 	}
 	return releases, err
 }
 
-// fetch downloads a kernel's package and keeps its vmlinuz.
+// lacking are the parts of a kernel that are wanted and not in the cache.
+func lacking(k *Kernel) (parts []part) {
+	for _, p := range k.parts() {
+		if info, err := os.Stat(filepath.Join(k.Folder, p.name)); err != nil || !info.Mode().IsRegular() {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// fetch downloads the packages of what the cache lacks of a kernel, and keeps just that of them.
 func (c *Cache) fetch(ctx context.Context, k *Kernel) error {
-	c.Log("fetching linux-image-%s (%s)", k.Release, k.Arch)
-	if err := os.MkdirAll(filepath.Dir(k.Folder), 0o755); err != nil {
+	for _, p := range lacking(k) {
+		if err := c.fetchPart(ctx, k, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cache) fetchPart(ctx context.Context, k *Kernel, p part) error {
+	name := packagePrefix + k.Release + p.suffix
+	c.Log("fetching %s (%s)", name, k.Arch)
+	if err := os.MkdirAll(k.Folder, 0o755); err != nil {
 		return err
 	}
-	// Beside its place, and renamed when it is whole.
-	part, err := os.MkdirTemp(filepath.Dir(k.Folder), ".part-")
+	// Beside its place, and renamed when it is whole. The folder's name is no release.
+	folder, err := os.MkdirTemp(filepath.Dir(k.Folder), ".part-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(part)
-	if err := c.download(ctx, part, "linux-image-"+k.Release+":"+k.Arch); err != nil {
+	defer os.RemoveAll(folder)
+	if err := c.download(ctx, folder, name+":"+k.Arch); err != nil {
 		return err
 	}
-	packages, err := filepath.Glob(filepath.Join(part, "*.deb"))
+	packages, err := filepath.Glob(filepath.Join(folder, "*.deb"))
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("apt-get download left %d packages, expected one: %w", len(packages), err)
 	}
-	image := filepath.Join(part, "vmlinuz")
-	if err := unpack(ctx, packages[0], "./boot/vmlinuz-"+k.Release, image); err != nil {
+	file := filepath.Join(folder, p.name)
+	if err := unpack(ctx, packages[0], p.member+k.Release, file); err != nil {
 		return err
 	}
-	if err := os.Remove(packages[0]); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(k.Folder); err != nil {
-		return err
-	}
-	if err := os.Chmod(part, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(part, k.Folder)
+	return os.Rename(file, filepath.Join(k.Folder, p.name))
 }
 
 func both(a, b []string) (common []string) {

@@ -70,14 +70,20 @@ func TestCached(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(c.kernel(w, "6.1.0-47-cloud-amd64").Vmlinux(), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		preferred []string
+		debug     bool
 		want      string
 	}{
-		"nothing preferred": {nil, "6.1.0-50-cloud-amd64"},
-		"one preferred":     {[]string{"6.1.0-47-cloud-amd64", "6.1.0-47-amd64"}, "6.1.0-47-cloud-amd64"},
-		"two preferred":     {[]string{"6.1.0-9-cloud-amd64", "6.1.0-47-cloud-amd64"}, "6.1.0-47-cloud-amd64"},
+		"nothing preferred": {nil, false, "6.1.0-50-cloud-amd64"},
+		"one preferred":     {[]string{"6.1.0-47-cloud-amd64", "6.1.0-47-amd64"}, false, "6.1.0-47-cloud-amd64"},
+		"two preferred":     {[]string{"6.1.0-9-cloud-amd64", "6.1.0-47-cloud-amd64"}, false, "6.1.0-47-cloud-amd64"},
+		"with vmlinux":      {nil, true, "6.1.0-47-cloud-amd64"},
 	} {
+		w.Debug = test.debug
 		k, err := c.Get(context.Background(), w, test.preferred)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -85,6 +91,49 @@ func TestCached(t *testing.T) {
 		}
 		if k.Release != test.want || filepath.Base(filepath.Dir(k.Image())) != test.want {
 			t.Errorf("%s: %s at %s, want %s", name, k.Release, k.Image(), test.want)
+		}
+	}
+}
+
+// What was fetched once is not fetched again.
+func TestLacking(t *testing.T) {
+	c := Cache{Dir: t.TempDir(), Log: t.Logf}
+	k := c.kernel(Wanted{Series: "6.1", Flavour: "686", Arch: "i386", Debug: true}, "6.1.0-50-686")
+	if got := lacking(k); !slices.Equal(got, []part{vmlinuz, vmlinux}) {
+		t.Errorf("with nothing there %v is lacking", got)
+	}
+	if err := os.MkdirAll(k.Folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, have := range []struct {
+		path string
+		left []part
+	}{{k.Image(), []part{vmlinux}}, {k.Vmlinux(), nil}} {
+		if err := os.WriteFile(have.path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := lacking(k); !slices.Equal(got, have.left) {
+			t.Errorf("with %s %v is lacking, expected %v", have.path, got, have.left)
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	const table = `linux-image-6.1.0-49-686-dbg | 6.1.175-1 | http://mirror bookworm/main i386 Packages
+linux-image-6.1.0-50-686 | 6.1.176-1 | http://mirror bookworm/main i386 Packages
+linux-image-6.1.0-50-686-dbg | 6.1.176-1 | http://mirror bookworm/main i386 Packages
+linux-image-6.1.0-51-686:i386 | 6.1.177-1 | http://mirror bookworm/main i386 Packages
+`
+	releases := []string{"6.1.0-49-686", "6.1.0-50-686", "6.1.0-51-686"}
+	for _, test := range []struct {
+		w    Wanted
+		want []string
+	}{
+		{Wanted{}, releases[1:]},
+		{Wanted{Debug: true}, releases[1:2]},
+	} {
+		if got := complete(table, releases, test.w.parts()); !slices.Equal(got, test.want) {
+			t.Errorf("%v: got %v, want %v", test.w.parts(), got, test.want)
 		}
 	}
 }

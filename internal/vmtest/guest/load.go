@@ -94,6 +94,10 @@ func loadObject(path string, types *btf.Spec, attach bool) script.Loaded {
 	for _, m := range spec.Maps {
 		setUp(m)
 	}
+	if err := setOptions(spec); err != nil {
+		res.Error = err.Error()
+		return res
+	}
 	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}})
 	if err != nil {
 		res.Error = err.Error()
@@ -143,6 +147,15 @@ func setUp(m *ebpf.MapSpec) {
 	if m.MaxEntries == 0 && m.Type != ebpf.PerfEventArray {
 		m.MaxEntries = 1024
 	}
+}
+
+// setOptions sets what a tool's user may set: syscount is to count by process (-P), since what it tells of processes comes
+// from the kernel's types.
+func setOptions(spec *ebpf.CollectionSpec) error {
+	if v := spec.Variables["count_by_process"]; v != nil {
+		return v.Set(true)
+	}
+	return nil
 }
 
 // watch attaches programs, has the worker work, and collects what they saw.

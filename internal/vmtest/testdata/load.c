@@ -284,6 +284,26 @@ static void set_up(struct bpf_object *object)
 	}
 }
 
+/* set_constant sets a read-only variable of one byte, if the object has it. */
+static void set_constant(struct bpf_object *object, const char *name, char value)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(object, ".rodata");
+	struct btf *btf = bpf_object__btf(object);
+	const struct btf_var_secinfo *v;
+	const struct btf_type *section;
+	char *constants;
+	size_t size;
+	int i;
+
+	constants = m ? (char *)bpf_map__initial_value(m, &size) : NULL;
+	section = constants ? btf__type_by_id(btf, btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC)) : NULL;
+	if (!section)
+		return;
+	for (i = 0, v = btf_var_secinfos(section); i < btf_vlen(section); i++, v++)
+		if (v->size == 1 && v->offset < size && !strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, v->type)->name_off), name))
+			constants[v->offset] = value;
+}
+
 /* watch attaches programs, has the worker work, and collects what they saw. It returns what the worker says. */
 static char *watch(struct bpf_object *object, struct program *programs, int count, struct seen *seen)
 {
@@ -355,6 +375,8 @@ static void load(const char *path, const char *btf, int verify)
 	if (!err) {
 		leave_out(object);
 		set_up(object);
+		/* As syscount -P: what it tells of processes comes from the kernel's types. */
+		set_constant(object, "count_by_process", 1);
 		err = bpf_object__load(object);
 	}
 	if (err) {
