@@ -45,6 +45,7 @@ type Reader struct {
 	packed  buffer   // a packed file as it is on disk
 	types   []buffer // expanded: the kernel's own, then one a module
 	modules []Module
+	vmlinux []byte // the kernel's types, while its modules are loaded
 
 	xz   xz.Decoder
 	gzip *gzip.Reader
@@ -78,19 +79,25 @@ func (k *Kernel) Load(r *Reader) (Types, error) {
 		return k.loadStored(r)
 	}
 	if k.member != nil {
-		types, err := r.unpack(filepath.Base(k.Path), k.member.content, packingOf(k.member.content), false, &r.types[0])
+		types, err := r.unpack(filepath.Base(k.Path), k.member.content, packingOf(k.member.content), treeFile, &r.types[0])
 		if err != nil {
 			return Types{}, fmt.Errorf("%s: %w", k.Path, err)
 		}
 		return Types{Vmlinux: types}, nil
 	}
-	vmlinux, err := r.load(k.Path, k.elf, &r.types[0])
+	vmlinux, err := r.load(k.Path, k.kind, &r.types[0])
 	if err != nil {
 		return Types{}, err
 	}
 	r.modules = r.modules[:0]
+	r.vmlinux = vmlinux
+	defer func() { r.vmlinux = nil }()
+	ofModules := treeFile
+	if k.kind != treeFile {
+		ofModules = moduleFile
+	}
 	for i, m := range k.modules {
-		types, err := r.load(m.path, k.elf, &r.types[1+i])
+		types, err := r.load(m.path, ofModules, &r.types[1+i])
 		if err != nil {
 			return Types{}, err
 		}
@@ -101,8 +108,11 @@ func (k *Kernel) Load(r *Reader) (Types, error) {
 
 // load reads one file into buf. The result is a part of it, save for a
 // compressed section of an ELF file.
-func (r *Reader) load(path string, elf bool, buf *buffer) ([]byte, error) {
-	types, err := r.loadBTF(path, elf, buf)
+func (r *Reader) load(path string, kind fileKind, buf *buffer) ([]byte, error) {
+	if kind == imageFile {
+		return r.loadImage(path)
+	}
+	types, err := r.loadBTF(path, kind, buf)
 	if err != nil {
 		// Errors of package os name the file themselves.
 		if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
@@ -113,7 +123,7 @@ func (r *Reader) load(path string, elf bool, buf *buffer) ([]byte, error) {
 	return types, nil
 }
 
-func (r *Reader) loadBTF(path string, elf bool, buf *buffer) ([]byte, error) {
+func (r *Reader) loadBTF(path string, kind fileKind, buf *buffer) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -135,7 +145,7 @@ func (r *Reader) loadBTF(path string, elf bool, buf *buffer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.unpack(filepath.Base(path), content, format, elf, buf)
+	return r.unpack(filepath.Base(path), content, format, kind, buf)
 }
 
 // readAll reads what is left of file after start into buf, with start before
@@ -163,7 +173,7 @@ func (r *Reader) readAll(file *os.File, start []byte, format packing, buf *buffe
 
 // unpack makes BTF of a file's content; base is the file's name, for what its
 // extensions promise. content is in buf or, if packed, in r.packed.
-func (r *Reader) unpack(base string, content []byte, format packing, elf bool, buf *buffer) ([]byte, error) {
+func (r *Reader) unpack(base string, content []byte, format packing, kind fileKind, buf *buffer) ([]byte, error) {
 	if len(content) == 0 {
 		return nil, errors.New("empty file")
 	}
@@ -182,9 +192,15 @@ func (r *Reader) unpack(base string, content []byte, format packing, elf bool, b
 			return nil, fmt.Errorf("tar: %w", err)
 		}
 	}
-	if elf && isELF(content) {
-		if content, err = btf.FindELF(content); err != nil {
-			return nil, err
+	if kind != treeFile && !btf.IsBTF(content) && len(content) > 0 {
+		if isELF(content) {
+			types, err := btf.FindELF(content)
+			if !errors.Is(err, btf.ErrNoBTF) {
+				return types, err
+			}
+		}
+		if _, named := btfName(base); !named || isELF(content) {
+			return r.converted(content, kind)
 		}
 	}
 	switch {

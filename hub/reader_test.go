@@ -240,7 +240,7 @@ func TestDamagedArchives(t *testing.T) {
 	r := NewReader(MaxBytes(1 << 20))
 	var buf buffer
 	unpack := func(name string, file []byte) ([]byte, error) {
-		return r.unpack(name, file, packingOf(file), false, &buf)
+		return r.unpack(name, file, packingOf(file), treeFile, &buf)
 	}
 	for name, file := range map[string][]byte{
 		"k.btf.tar.xz":  packXZ(t, tarred),
@@ -452,7 +452,7 @@ func FuzzReader(f *testing.F) {
 	r := NewReader(MaxBytes(limit))
 	var buf buffer
 	f.Fuzz(func(t *testing.T, file []byte, kind uint8) {
-		got, err := r.unpack(names[int(kind)%len(names)], file, packingOf(file), kind&0x80 != 0, &buf)
+		got, err := r.unpack(names[int(kind)%len(names)], file, packingOf(file), fileKind(kind>>7), &buf)
 		if err != nil {
 			return
 		}

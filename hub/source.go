@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,22 +21,32 @@ type Source interface {
 // Kernel is one kernel of a source. It may be used by several goroutines, each
 // with a Reader of its own.
 type Kernel struct {
-	// Name is distro/version/arch/release in an archive tree; a single
-	// file's is its base name without extensions.
+	// Name is distro/version/arch/release in an archive tree; of a single
+	// file see Open.
 	Name string
 	// Path is the file that holds the kernel's own types: the store, if it is
 	// a store's.
 	Path string
 
-	modules []moduleFile // sorted by name
-	elf     bool         // Path and the modules may be ELF files
-	member  *member      // what is in Path, a member of an archive in memory
+	modules []module // sorted by name
+	kind    fileKind // what Path is
+	member  *member  // what is in Path, a member of an archive in memory
 
 	store    *store.Store // what Path is, if it is a store
 	expanded int64        // size of the store's kernel in bytes
 }
 
-type moduleFile struct{ name, path string }
+type module struct{ name, path string }
+
+// fileKind is what a file may hold.
+type fileKind uint8
+
+const (
+	treeFile   fileKind = iota // BTF, packed or not
+	kernelFile                 // that, or a kernel of any kind
+	moduleFile                 // BTF, or a module
+	imageFile                  // what package image has to get types out of
+)
 
 // Modules returns the names of the kernel's modules, sorted.
 func (k *Kernel) Modules() []string {
@@ -50,8 +59,8 @@ func (k *Kernel) Modules() []string {
 
 // firstModules sorts files by name and drops all but the first of a name, each
 // of them reported to duplicate.
-func firstModules(files []moduleFile, duplicate func(left, kept moduleFile)) []moduleFile {
-	slices.SortStableFunc(files, func(a, b moduleFile) int { return cmp.Compare(a.name, b.name) })
+func firstModules(files []module, duplicate func(left, kept module)) []module {
+	slices.SortStableFunc(files, func(a, b module) int { return cmp.Compare(a.name, b.name) })
 	kept := files[:0]
 	for _, f := range files {
 		if n := len(kept); n > 0 && kept[n-1].name == f.name {
@@ -94,7 +103,12 @@ func WithModules(files ...string) Option {
 
 // Open opens an archive tree if path is a directory, and a kernel store, which
 // is known by its first bytes and stays open. Any other file is a single kernel:
-// BTF or an ELF file with a .BTF section (vmlinux, module), packed or not.
+// BTF, packed or not, or what package image gets types out of, with BTF or with
+// DWARF: a vmlinux, an image to boot, a Debian or RPM package.
+//
+// A single kernel's name is the file's base name without extensions. That of an
+// image or a package, and of a vmlinux with debugging information, is
+// distro/version/arch/release as in an archive tree, if it tells them.
 func Open(path string, opts ...Option) (Source, error) {
 	var o options
 	for _, opt := range opts {
@@ -120,22 +134,8 @@ func Open(path string, opts ...Option) (Source, error) {
 		}
 		return Stored(path, s), nil
 	}
-	kernel := &Kernel{Name: stem(filepath.Base(path)), Path: path, elf: true}
-	for _, file := range o.modules {
-		kernel.modules = append(kernel.modules, moduleFile{stem(filepath.Base(file)), file})
-	}
-	kernel.modules = firstModules(kernel.modules, func(left, kept moduleFile) {
-		err = fmt.Errorf("module %s is given twice: %s and %s", kept.name, kept.path, left.path)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return single{kernel}, nil
+	return openSingle(path, o.modules)
 }
-
-// SingleName is the name of the kernel in a single file that does not tell whose
-// it is: the file's base name without extensions.
-func SingleName(path string) string { return stem(filepath.Base(path)) }
 
 // stem removes the extensions that say what a file is; those of a version stay.
 func stem(base string) string {
@@ -152,10 +152,6 @@ func stem(base string) string {
 		base = short
 	}
 }
-
-type single struct{ kernel *Kernel }
-
-func (s single) Kernels() ([]*Kernel, []Problem, error) { return []*Kernel{s.kernel}, nil, nil }
 
 // Merge makes one source of several. Of kernels with the same name the first
 // source's is taken, the others are problems.

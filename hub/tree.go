@@ -157,7 +157,7 @@ func (w *treeWalk) modules(dir, kernel, base string, kernels []*Kernel) {
 		w.problem(kernel, err)
 		return
 	}
-	var files []moduleFile
+	var files []module
 	for _, entry := range entries {
 		name, ok := btfName(entry.Name())
 		if !ok {
@@ -176,9 +176,9 @@ func (w *treeWalk) modules(dir, kernel, base string, kernels []*Kernel) {
 		if !mode.IsRegular() {
 			continue
 		}
-		files = append(files, moduleFile{name, file})
+		files = append(files, module{name, file})
 	}
-	files = firstModules(files, func(left, kept moduleFile) {
+	files = firstModules(files, func(left, kept module) {
 		w.problem(kernel, fmt.Errorf("duplicate module: %s is left out for %s", left.path, kept.path))
 	})
 	found := false

@@ -146,7 +146,7 @@ func Open(path string, opts ...Option) (*Image, error) {
 	return i, nil
 }
 
-// New makes an image of what is in memory; name is for errors. It keeps content,
+// New makes an image of what is in memory; name is for errors, if not empty. It keeps content,
 // which must not change while the image is in use.
 func New(name string, content []byte, opts ...Option) *Image {
 	i := newImage(name, elffile.Bytes(content), opts...)
@@ -202,6 +202,25 @@ func (i *Image) Kind() Kind {
 		return err
 	})
 	return kind
+}
+
+// Has reports whether the image, which is no package, has types of an origin.
+func (i *Image) Has(origin Origin) bool {
+	has := false
+	_ = i.guard(func() error {
+		c, err := i.open()
+		if err != nil {
+			return err
+		}
+		switch origin {
+		case Own:
+			has = c.types != nil || c.section(".BTF") != nil
+		case FromDWARF:
+			has = c.hasDWARF()
+		}
+		return nil
+	})
+	return has
 }
 
 // Arch is the architecture in the words of kernel packages: x86_64, x86, arm64,
@@ -306,6 +325,9 @@ func (i *Image) Modinfo() (Modinfo, error) {
 
 func (i *Image) named(err error) error {
 	if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) && pathErr.Path == i.path {
+		return err
+	}
+	if i.name == "" {
 		return err
 	}
 	return fmt.Errorf("%s: %w", i.name, err)
