@@ -143,21 +143,21 @@ func unpack(t *testing.T, dpkg, tar, deb, name string) []byte {
 	if err := second.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	pipe.Close()
+	_ = pipe.Close()
 	_ = first.Wait() // it is told that nobody reads on
 	took := first.ProcessState.UserTime() + first.ProcessState.SystemTime() + second.ProcessState.UserTime() + second.ProcessState.SystemTime()
-	t.Logf("dpkg-deb and tar, up to its last byte: %v, %v of CPU, dpkg-deb's peak memory %d MB", time.Since(start), took, maxRSS(first)>>20)
+	t.Logf("dpkg-deb and tar, up to its last byte: %v, %v of CPU, dpkg-deb's peak memory %.0f MB", time.Since(start), took, maxRSS(first))
 	return whole
 }
 
-// maxRSS is a child's peak memory in bytes; getrusage(2) says it in KiB, and on macOS in bytes.
-func maxRSS(c *exec.Cmd) int64 {
+// maxRSS is a child's peak memory in MB; getrusage(2) says it in KiB, and on macOS in bytes.
+func maxRSS(c *exec.Cmd) float64 {
 	r, ok := c.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
 	}
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		return r.Maxrss
+		return float64(r.Maxrss) / (1 << 20)
 	}
-	return int64(r.Maxrss) << 10
+	return float64(r.Maxrss) / (1 << 10)
 }
