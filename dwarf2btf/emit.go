@@ -14,24 +14,22 @@ import (
 func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	n := len(t.at)
 	first, count := make([]uint64, n), make([]int32, n)
+	own := make([]uint64, n)  // without the base, and what only functions are of
 	base := make([]uint32, n) // ids
-	own := first              // without the base
 	if in.options.Base != nil {
 		base = workers[0].baseIDs(n)
-		own = make([]uint64, n)
+	}
+	earliest := func(of, with []uint64) {
+		for c, at := range with[:min(n, len(with))] {
+			if at != 0 && (of[c] == 0 || at < of[c]) {
+				of[c] = at
+			}
+		}
 	}
 	for i, w := range workers {
-		isBase := i == 0 && in.options.Base != nil
-		for c, at := range w.first[:min(n, len(w.first))] {
-			if at == 0 {
-				continue
-			}
-			if first[c] == 0 || at < first[c] {
-				first[c] = at
-			}
-			if !isBase && (own[c] == 0 || at < own[c]) {
-				own[c] = at
-			}
+		earliest(first, w.first)
+		if i > 0 || in.options.Base == nil {
+			earliest(own, w.listed)
 		}
 		for c := range w.count[:min(n, len(w.count))] {
 			count[c] += w.count[c]
@@ -140,160 +138,6 @@ func (t *table) pickFunctions(in *input, to []class, first []uint64) {
 			first[proto] = first[c] - 1
 		}
 	}
-}
-
-// settle says which class each is written as: declarations as what they declare,
-// names as what they name, and classes of which there are refined ones as the first
-// of those.
-func (in *input) settle(t *table, first []uint64, count []int32) []class {
-	n := len(t.at)
-	to := make([]class, n)
-	type named struct {
-		definition, declaration class
-		several                 bool
-	}
-	names := map[digest]named{}
-	for c := class(1); int(c) < n; c++ {
-		to[c] = c
-		r := t.record(c)
-		kind := r.kind()
-		switch kind {
-		case btf.KindFwd, btf.KindStruct, btf.KindUnion, btf.KindEnum, btf.KindEnum64:
-		default:
-			continue
-		}
-		if r[recordName] == 0 || t.refines(c) != 0 {
-			continue
-		}
-		key := in.nameKey(r)
-		d := names[key]
-		switch {
-		case kind == btf.KindFwd || kind == btf.KindEnum && r[recordItems] == 0:
-			if d.declaration == 0 || first[c] < first[d.declaration] {
-				d.declaration = c
-			}
-		case d.definition == 0:
-			d.definition = c
-		default:
-			d.several = true
-			if first[c] < first[d.definition] {
-				d.definition = c
-			}
-		}
-		names[key] = d
-	}
-	for c := range t.base {
-		if b := t.base[c]; b != 0 && (to[b] == b || first[c] < first[to[b]]) {
-			to[b] = class(c)
-		}
-	}
-	for key, d := range names {
-		if d.definition != 0 && d.declaration != 0 && !d.several {
-			to[d.declaration] = d.definition
-		}
-		if name := t.find(key); name != 0 {
-			to[name] = d.definition
-			if d.definition == 0 || d.several && d.declaration != 0 {
-				to[name] = d.declaration
-			}
-		}
-	}
-	// Where a type with a declaration was taken for one with a definition, the
-	// declaration is of that one.
-	for b := class(1); int(b) < n; b++ {
-		if to[b] == b || count[b] <= 0 || t.record(b).kind() == kindName || t.refines(to[b]) != b {
-			continue
-		}
-		from, refined := t.record(b), t.record(to[b])
-		from.references(func(i int) {
-			name := t.record(from[i])
-			if name.kind() != kindName || t.record(refined[i]).kind() == kindName {
-				return
-			}
-			if d := names[t.keys[from[i]]]; d.several && d.declaration != 0 && to[d.declaration] == d.declaration {
-				to[d.declaration] = refined[i]
-			}
-		})
-	}
-	for c := range to {
-		for to[to[c]] != to[c] {
-			to[c] = to[to[c]]
-		}
-		if s := to[c]; int(s) != c && first[c] != 0 && (first[s] == 0 || first[c] < first[s]) && count[c] > 0 {
-			first[s] = first[c]
-		}
-	}
-	return to
-}
-
-// finite fails if a type contains itself by value: no compiler writes that, and no
-// reader of BTF takes it. Digests do not see it, because names are all that a
-// reference to a named type is to them.
-func (in *input) finite(t *table, order []class, to []class) error {
-	const open, done = 1, 2
-	state := make([]uint8, len(to))
-	type frame struct {
-		class class
-		at    int
-	}
-	var path []frame
-	for _, c := range order {
-		if state[c] == 0 && t.record(c).kind().IsComposite() {
-			path = append(path, frame{c, recordWords + 1})
-			state[c] = open
-		}
-		for len(path) > 0 {
-			f := &path[len(path)-1]
-			r := t.record(f.class)
-			var next class
-			switch {
-			case r.kind().IsComposite():
-				if f.at < len(r) {
-					next = r[f.at]
-					f.at += itemWords
-				} else {
-					f.at = 0
-				}
-			case f.at == recordRef:
-				f.at = 0
-			default:
-				next, f.at = r[recordRef], recordRef
-			}
-			if f.at == 0 {
-				state[f.class] = done
-				path = path[:len(path)-1]
-				continue
-			}
-			if next = to[next]; next == 0 || state[next] == done {
-				continue
-			}
-			if state[next] == open {
-				return fmt.Errorf("%w: %v %q", errCycle, r.kind(), in.name(r[recordName]))
-			}
-			switch k := t.record(next).kind(); k {
-			case btf.KindStruct, btf.KindUnion, btf.KindTypedef, btf.KindConst, btf.KindVolatile, btf.KindRestrict, btf.KindArray, btf.KindTypeTag:
-				state[next] = open
-				at := recordWords + 1
-				if !k.IsComposite() {
-					at = -1
-				}
-				path = append(path, frame{next, at})
-			}
-		}
-	}
-	return nil
-}
-
-// nameKey is the key of the class of a named type's name.
-func (in *input) nameKey(r record) digest {
-	kind := r.kind()
-	if kind == btf.KindFwd {
-		kind = btf.KindUnion
-		if r.flags()&flagStruct != 0 {
-			kind = btf.KindStruct
-		}
-	}
-	return nameDigest(kind, hashName(in.name(r[recordName])))
 }
 
 // writer writes BTF.

@@ -175,16 +175,28 @@ func FuzzConvert(f *testing.F) {
 	typed.types = []*testUnit{{version: 4, kind: utType, tag: tagTypeUnit, signature: 7, typeLabel: "x", entries: []*entry{structure("x", "x", 4)}}}
 	typed.units[0].entries = append(typed.units[0].entries, &entry{tag: tagPointerType, attrs: []attr{{atType, formRefSig8, 7}}})
 	add(typed)
+	several := &testFile{}
+	for i, name := range []string{"x", "y", ""} {
+		other := declared("o", "other")
+		if name != "" {
+			other = structure("o", "other", 4, member(name, "i", 0))
+		}
+		several.units = append(several.units, unitOf(string(rune('1'+i))+"/", integer(), other, pointer("p", "o"), structure("", "holder", 8, member("p", "p", 0)),
+			function("", "f", []attr{{atExternal, formFlagPresent, 0}}, parameterOf("p", "p"))))
+	}
+	add(several)
 	f.Fuzz(func(t *testing.T, info, abbrev, str, types []byte, big bool) {
 		file := testFile{big: big}
 		raw := file.elf([]testSection{{name: ".debug_info", data: info}, {name: ".debug_abbrev", data: abbrev},
 			{name: ".debug_str", data: str}, {name: ".debug_types", data: types}, {name: ".debug_str_offsets", data: str}})
-		out, err := Convert(elffile.Bytes(raw), Options{Workers: 1})
+		o := Options{Workers: 1, Functions: len(str)%2 == 0}
+		out, err := Convert(elffile.Bytes(raw), o)
 		if err != nil {
 			return
 		}
 		valid(t, out)
-		again, err := Convert(elffile.Bytes(raw), Options{Workers: 2})
+		o.Workers = 2
+		again, err := Convert(elffile.Bytes(raw), o)
 		if err != nil || string(again) != string(out) {
 			t.Fatalf("another number of workers: %v", err)
 		}

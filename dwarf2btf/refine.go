@@ -16,7 +16,7 @@ import (
 // refined by the set of ambiguous definitions that it leads to: as every other name
 // means the same everywhere, the set says all. A type that leads to none, since its
 // unit only declares them, is taken for the refined one that came first, as the
-// reference does: to it a declaration and a definition are equal.
+// reference does: to it a declaration and a definition are equal (see settle.go).
 
 // maxSteps limits how many references are followed in a unit to find out what leads
 // to ambiguous definitions; a kernel takes some thousands. Definitions beyond it
@@ -174,7 +174,19 @@ type refiner struct {
 	from  []int32
 	seen  []uint32
 	queue []int32
+	sets  []lead  // lists of what types lead to
+	last  []int32 // by type: the last of its list in sets
 }
+
+// lead is an element of a list.
+type lead struct {
+	to   class
+	next int32 // -1: none
+}
+
+// maxLeads limits the lists; types beyond it are taken to lead to nothing that another
+// only declares, and are merged with fewer.
+const maxLeads = 1 << 24
 
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
@@ -261,7 +273,10 @@ func (w *worker) turnRound(a *ambiguity) error {
 func (w *worker) follow(a *ambiguity) {
 	r := &w.refiner
 	n := len(w.types)
-	r.leads, r.seen = sized(r.leads, n), sized(r.seen, n)
+	r.leads, r.seen, r.last, r.sets = sized(r.leads, n), sized(r.seen, n), sized(r.last, n), r.sets[:0]
+	for i := range r.last {
+		r.last[i] = -1
+	}
 	done := map[class]bool{}
 	var which []class
 	of := map[class][]int32{}
@@ -291,6 +306,10 @@ func (w *worker) follow(a *ambiguity) {
 					r.leads[f].a += sum.a
 					r.leads[f].b += sum.b
 					r.queue = append(r.queue, f)
+					if len(r.sets) < maxLeads {
+						r.sets = append(r.sets, lead{c, r.last[f]})
+						r.last[f] = int32(len(r.sets) - 1)
+					}
 				}
 			}
 		}
@@ -313,11 +332,14 @@ func (w *worker) putRefined(a *ambiguity, unit int) error {
 			w.fresh = append(w.fresh, int32(i))
 			t.base = append(t.base, make([]class, int(refined)+1-len(t.base))...)
 			t.base[refined] = c
+			if t.leads == nil {
+				t.leads = map[class][]class{}
+			}
+			for l := r.last[i]; l >= 0; l = r.sets[l].next {
+				t.leads[refined] = append(t.leads[refined], r.sets[l].to)
+			}
 		}
 		w.classes[i] = refined
-		if w.types[i].isOfFunction() {
-			continue
-		}
 		w.room(c)
 		w.count[c]--
 		w.came(refined, unit, i)

@@ -23,10 +23,11 @@ type table struct {
 
 	mu      sync.Mutex
 	used    int
-	records []uint32 // see record
-	at      []uint32 // by class: where in records
-	keys    []digest // by class
-	base    []class  // by class: what it is a refinement of, 0: it is none
+	records []uint32          // see record
+	at      []uint32          // by class: where in records
+	keys    []digest          // by class
+	base    []class           // by class: what it is a refinement of, 0: it is none
+	leads   map[class][]class // by refinement: the ambiguous definitions that it leads to
 }
 
 func newTable() *table {
@@ -156,6 +157,7 @@ type worker struct {
 	classes []class  // of the decoder's types
 	fresh   []int32  // of them those whose records have to be made
 	first   []uint64 // by class: where this worker came upon it first, unit and entry, plus 1; 0 is nowhere
+	listed  []uint64 // by class: likewise, as a type and not as what a function is of
 	count   []int32  // by class: how many types of this worker's units are of it
 	defs    []class  // the named types that units define, one unit's after another's
 	ends    []unitDefs
@@ -187,15 +189,20 @@ func (w *worker) room(c class) {
 	if int(c) >= len(w.first) {
 		more := int(c) + 1 - len(w.first) + len(w.first)/4
 		w.first = append(w.first, make([]uint64, more)...)
+		w.listed = append(w.listed, make([]uint64, more)...)
 		w.count = append(w.count, make([]int32, more)...)
 	}
 }
 
-// came notes that a class came up.
+// came notes that a class came up, as the type of an index.
 func (w *worker) came(c class, unit, entry int) {
 	w.room(c)
+	at := uint64(unit+1)<<32 | uint64(entry) + 1 // baseUnit is in front
 	if w.first[c] == 0 {
-		w.first[c] = uint64(unit+1)<<32 | uint64(entry) + 1 // baseUnit is in front
+		w.first[c] = at
+	}
+	if w.listed[c] == 0 && !w.types[entry].isOfFunction() {
+		w.listed[c] = at
 	}
 }
 
@@ -208,7 +215,7 @@ func (w *worker) enter(unit int) error {
 	}
 	from := len(w.defs)
 	for i, c := range w.classes {
-		if c == 0 || w.types[i].isOfFunction() {
+		if c == 0 {
 			continue
 		}
 		w.came(c, unit, i)
