@@ -287,6 +287,7 @@ func (a *abbrevs) compile(u *unit, data []byte, pos int, want uint32) (int, erro
 			slot = slotOf[at]
 		}
 		if slot--; slot < slots && want>>slot&1 != 0 && !(slot == slotAddress && size >= 0) {
+			want &^= 1 << slot // of several of one kind the first counts, and the others take no time
 			s := step{code: stepAny, slot: slot, form: uint16(form)}
 			switch {
 			case form == formImplicitConst:

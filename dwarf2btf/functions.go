@@ -323,7 +323,7 @@ func (d *decoder) variable(v *rawVariable) error {
 
 // empty tells whether values of a type take no memory.
 func (d *decoder) empty(at place) (bool, error) {
-	for range maxChain {
+	for range maxModifiers {
 		id, err := d.resolve(at)
 		if err != nil || id < 0 {
 			return true, err

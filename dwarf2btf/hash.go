@@ -10,8 +10,14 @@ import (
 	"github.com/btfgen/btfgen/btf"
 )
 
-// maxChain limits how many types lead to one another without a name in between.
-const maxChain = 2048
+// maxChain limits how many types lead to one another without a name in between,
+// maxAliases how many types stand for one another that BTF does not know, and
+// maxModifiers how many typedefs and the like are before a type whose size is asked for.
+const (
+	maxChain     = 2048
+	maxAliases   = 64
+	maxModifiers = 256
+)
 
 // digest is 128 bits by which a type is known.
 type digest struct{ a, b uint64 }
@@ -109,7 +115,7 @@ func (d *decoder) inUnit(at place, err error) error {
 
 // resolve follows a reference through types that stand for others; -1 is void.
 func (d *decoder) resolve(at place) (int32, error) {
-	for range maxChain {
+	for range maxAliases {
 		if at == 0 {
 			return -1, nil
 		}
@@ -251,7 +257,7 @@ func (d *decoder) structDigest(h *hasher, t *typ, sum digest, depth int) (digest
 
 // storage is the size in bytes of a bitfield's type.
 func (d *decoder) storage(at place) (uint64, error) {
-	for range maxChain {
+	for range maxModifiers {
 		id, err := d.resolve(at)
 		if err != nil || id < 0 {
 			return 0, err
@@ -299,7 +305,7 @@ func (d *decoder) enumDigest(t *typ, sum digest) (digest, error) {
 
 // signed tells whether an enum's underlying type is.
 func (d *decoder) signed(at place) (bool, error) {
-	for range maxChain {
+	for range maxModifiers {
 		id, err := d.resolve(at)
 		if err != nil || id < 0 {
 			return false, err

@@ -18,10 +18,10 @@ import (
 // unit only declares them, is taken for the refined one that came first, as the
 // reference does: to it a declaration and a definition are equal (see settle.go).
 
-// maxSteps limits how many references are followed in a unit to find out what leads
-// to ambiguous definitions; a kernel takes some thousands. Definitions beyond it
-// stay apart, but what leads to them does not.
-const maxSteps = 1 << 28
+// stepsPerType limits how many references are followed in a unit to find out what
+// leads to ambiguous definitions; a kernel takes a few for each type. Definitions
+// beyond it stay apart, but what leads to them does not.
+const stepsPerType = 512
 
 // ambiguity is what the first reading found out.
 type ambiguity struct {
@@ -289,7 +289,7 @@ func (w *worker) follow(a *ambiguity) {
 			of[c] = append(of[c], int32(i))
 		}
 	}
-	steps := 0
+	steps, maxSteps := 0, 1<<20+stepsPerType*(n+len(r.from))
 	for round, c := range which {
 		key := w.hasher.digests[of[c][0]]
 		mark := uint32(round) + 1

@@ -139,6 +139,9 @@ func (s *settling) earlier(a, b class) int {
 	return 1
 }
 
+// maxVersions limits with how many of a struct's refinements another one is compared.
+const maxVersions = 64
+
 func (s *settling) mergeStructs(versions []class) {
 	var kept []class
 	leads := map[class]map[digest]class{}
@@ -161,8 +164,10 @@ next:
 			s.resolve(k, v)
 			continue next
 		}
-		kept = append(kept, v)
-		leads[v] = mine
+		if len(kept) < maxVersions {
+			kept = append(kept, v)
+			leads[v] = mine
+		}
 	}
 }
 
@@ -209,9 +214,9 @@ func (s *settling) mergeReferences(b class) {
 		return
 	}
 	s.state[b] = 1
-	var refs [][]class
+	byReferences := map[digest]class{}
 	for _, v := range versions {
-		var own []class
+		var own digest
 		r := s.t.record(v)
 		r.references(func(i int) {
 			c := r[i]
@@ -220,15 +225,13 @@ func (s *settling) mergeReferences(b class) {
 			} else {
 				s.mergeReferences(c)
 			}
-			own = append(own, s.end(c))
+			own = own.with(uint64(i)<<32 | uint64(s.end(c)))
 		})
-		for k, other := range refs {
-			if slices.Equal(own, other) {
-				s.to[v] = s.end(versions[k])
-				break
-			}
+		if other, ok := byReferences[own]; ok {
+			s.to[v] = s.end(other)
+		} else {
+			byReferences[own] = v
 		}
-		refs = append(refs, own)
 	}
 }
 
