@@ -159,8 +159,8 @@ func mirrorOf(table, osRelease string) (string, error) {
 	return best, nil
 }
 
-// unpack writes one file of a package.
-func unpack(ctx context.Context, deb, member, to string) error {
+// unpack writes files of a package below a folder.
+func unpack(ctx context.Context, deb, folder string, members []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	files := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", deb)
@@ -168,21 +168,17 @@ func unpack(ctx context.Context, deb, member, to string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
 	var said bytes.Buffer
-	one := exec.CommandContext(ctx, "tar", "-x", "-O", "-f", "-", member)
-	one.Stdin, one.Stdout, one.Stderr = pipe, f, &said
+	some := exec.CommandContext(ctx, "tar", append([]string{"-x", "--no-same-owner", "-C", folder, "-f", "-"}, members...)...)
+	some.Stdin, some.Stderr = pipe, &said
 	err = files.Start()
 	if err == nil {
-		err = one.Run()
+		err = some.Run()
 		// tar reads to the end, so dpkg-deb ends as well.
 		err = errors.Join(err, files.Wait())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("%s of %s: %w: %s", member, filepath.Base(deb), err, bytes.TrimSpace(said.Bytes()))
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w: %s", strings.Join(members, ", "), filepath.Base(deb), err, bytes.TrimSpace(said.Bytes()))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,6 +20,8 @@ type Wanted struct {
 	Arch    string // of the package, in Debian's words
 	// Debug asks for the kernel's vmlinux with its debug information as well. Its package has hundreds of megabytes.
 	Debug bool
+	// DebugModules asks for modules with theirs, out of the same package: kernel/net/netfilter/nf_conntrack.ko.
+	DebugModules []string
 }
 
 func (w Wanted) String() string { return w.Series + "-" + w.Flavour }
@@ -42,24 +45,37 @@ func (k *Kernel) Image() string { return filepath.Join(k.Folder, vmlinuz.name) }
 // Vmlinux is the path of the kernel as it was linked, with its debug information. It is there if it was wanted (Wanted.Debug).
 func (k *Kernel) Vmlinux() string { return filepath.Join(k.Folder, vmlinux.name) }
 
+// DebugModule is the path of a module with its debug information. It is there if it was wanted (Wanted.DebugModules).
+func (k *Kernel) DebugModule(name string) string {
+	return filepath.Join(k.Folder, debugModule(name).name)
+}
+
 // A part is a file of a kernel in the cache, and where it comes from.
 type part struct {
 	name   string // in the kernel's folder
 	suffix string // of its package's name: linux-image-RELEASE and this
-	member string // in that package, but for RELEASE at its end
+	member string // in that package, where RELEASE stands for the kernel's
 }
 
 var (
-	vmlinuz = part{name: "vmlinuz", member: "./boot/vmlinuz-"}
-	vmlinux = part{name: "vmlinux", suffix: "-dbg", member: "./usr/lib/debug/boot/vmlinux-"}
+	vmlinuz = part{name: "vmlinuz", member: "./boot/vmlinuz-RELEASE"}
+	vmlinux = part{name: "vmlinux", suffix: "-dbg", member: "./usr/lib/debug/boot/vmlinux-RELEASE"}
 )
+
+func debugModule(name string) part {
+	return part{name: "debug-" + path.Base(name), suffix: vmlinux.suffix, member: "./usr/lib/debug/lib/modules/RELEASE/" + name}
+}
 
 // parts are the files that are wanted.
 func (w Wanted) parts() []part {
+	list := []part{vmlinuz}
 	if w.Debug {
-		return []part{vmlinuz, vmlinux}
+		list = append(list, vmlinux)
 	}
-	return []part{vmlinuz}
+	for _, name := range w.DebugModules {
+		list = append(list, debugModule(name))
+	}
+	return list
 }
 
 // A Cache is a folder with kernels.
@@ -137,16 +153,21 @@ func lacking(k *Kernel) (parts []part) {
 
 // fetch downloads the packages of what the cache lacks of a kernel, and keeps just that of them.
 func (c *Cache) fetch(ctx context.Context, k *Kernel) error {
-	for _, p := range lacking(k) {
-		if err := c.fetchPart(ctx, k, p); err != nil {
+	parts := lacking(k)
+	for len(parts) > 0 {
+		suffix := parts[0].suffix
+		of := func(p part) bool { return p.suffix == suffix }
+		if err := c.fetchParts(ctx, k, suffix, slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !of(p) })); err != nil {
 			return err
 		}
+		parts = slices.DeleteFunc(parts, of)
 	}
 	return nil
 }
 
-func (c *Cache) fetchPart(ctx context.Context, k *Kernel, p part) error {
-	name := packagePrefix + k.Release + p.suffix
+// fetchParts downloads a package and keeps those of its files.
+func (c *Cache) fetchParts(ctx context.Context, k *Kernel, suffix string, parts []part) error {
+	name := packagePrefix + k.Release + suffix
 	c.Log("fetching %s (%s)", name, k.Arch)
 	if err := os.MkdirAll(k.Folder, 0o755); err != nil {
 		return err
@@ -164,11 +185,19 @@ func (c *Cache) fetchPart(ctx context.Context, k *Kernel, p part) error {
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("apt-get download left %d packages, expected one: %w", len(packages), err)
 	}
-	file := filepath.Join(folder, p.name)
-	if err := unpack(ctx, packages[0], p.member+k.Release, file); err != nil {
+	var members []string
+	for _, p := range parts {
+		members = append(members, strings.ReplaceAll(p.member, "RELEASE", k.Release))
+	}
+	if err := unpack(ctx, packages[0], folder, members); err != nil {
 		return err
 	}
-	return os.Rename(file, filepath.Join(k.Folder, p.name))
+	for i, p := range parts {
+		if err := os.Rename(filepath.Join(folder, filepath.FromSlash(members[i])), filepath.Join(k.Folder, p.name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func both(a, b []string) (common []string) {

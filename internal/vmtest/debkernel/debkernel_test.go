@@ -118,6 +118,20 @@ func TestLacking(t *testing.T) {
 	}
 }
 
+// Modules come out of the package that vmlinux is in.
+func TestDebugModules(t *testing.T) {
+	w := Wanted{Series: "6.1", Flavour: "cloud-amd64", Arch: "amd64", DebugModules: []string{"kernel/fs/xfs/xfs.ko"}}
+	want := part{name: "debug-xfs.ko", suffix: "-dbg", member: "./usr/lib/debug/lib/modules/RELEASE/kernel/fs/xfs/xfs.ko"}
+	if got := w.parts(); !slices.Equal(got, []part{vmlinuz, want}) {
+		t.Errorf("parts are %v, expected vmlinuz and %v", got, want)
+	}
+	c := Cache{Dir: t.TempDir(), Log: t.Logf}
+	k := c.kernel(w, "6.1.0-50-cloud-amd64")
+	if got := filepath.Base(k.DebugModule("kernel/fs/xfs/xfs.ko")); got != want.name {
+		t.Errorf("the module is %s, expected %s", got, want.name)
+	}
+}
+
 func TestComplete(t *testing.T) {
 	const table = `linux-image-6.1.0-49-686-dbg | 6.1.175-1 | http://mirror bookworm/main i386 Packages
 linux-image-6.1.0-50-686 | 6.1.176-1 | http://mirror bookworm/main i386 Packages
