@@ -15,8 +15,6 @@ import (
 // so structs of one shape that embed different structs of one name are different.
 type Judge struct {
 	classes map[string]int32
-	// ForwardIsFull makes a forward declaration and the struct of its name the same behind a pointer.
-	ForwardIsFull bool
 }
 
 // NewJudge returns a judge that has seen no types.
@@ -84,24 +82,13 @@ func (s *sorting) class(id btf.ID, behind bool) int32 {
 	}
 	*memo = open
 	var text []byte
-	if behind && named && (kind.IsComposite() || kind.IsEnum() || kind == btf.KindFwd && s.ForwardIsFull) {
-		text = append(s.cut(id, kind), s.b.NameBytes(id)...)
+	if behind && named && (kind.IsComposite() || kind.IsEnum()) {
+		text = append([]byte{byte(kind), 'c'}, s.b.NameBytes(id)...)
 	} else {
 		text = s.text(id, kind, behind)
 	}
 	*memo = s.intern(text)
 	return *memo
-}
-
-// cut opens the text of a type that counts by kind and name.
-func (s *sorting) cut(id btf.ID, kind btf.Kind) []byte {
-	switch {
-	case kind == btf.KindFwd && s.b.KindFlag(id):
-		kind = btf.KindUnion
-	case kind == btf.KindFwd:
-		kind = btf.KindStruct
-	}
-	return []byte{byte(kind), 'c'}
 }
 
 // text is all that a type's record says, with classes for references.

@@ -157,6 +157,25 @@ func usedByTypes(b *btf.BTF) []bool {
 	return used
 }
 
+// Repeated tells of each of a split BTF's own types whether its base has it too.
+func (j *Judge) Repeated(b *btf.BTF) (repeated map[btf.ID]bool, err error) {
+	s, err := j.sort(b)
+	if err != nil {
+		return nil, err
+	}
+	base := map[int32]bool{}
+	for id := range b.Start() {
+		base[s.whole[id]] = true
+	}
+	repeated = map[btf.ID]bool{}
+	for id := b.Start(); id < b.End(); id++ {
+		if base[s.whole[id]] {
+			repeated[id] = true
+		}
+	}
+	return repeated, nil
+}
+
 // Pair gives for types of a types of b of the same class: different ones for different ones, 0 for those that b lacks.
 func (j *Judge) Pair(a, b *btf.BTF) (pair []btf.ID, err error) {
 	var sorted [2]*sorting

@@ -150,21 +150,20 @@ func TestCompareCounts(t *testing.T) {
 	}
 }
 
-// A declaration and the struct are two types, also behind a pointer, unless asked otherwise.
+// A declaration and the struct are two types, also behind a pointer.
 func TestCompareForward(t *testing.T) {
 	full := build(t, func(w *btf.Builder) { base(w); w.Ptr(w.Struct("s", 4)) })
 	forward := build(t, func(w *btf.Builder) { base(w); w.Ptr(w.Fwd("s", false)) })
-	for _, same := range []bool{false, true} {
-		j := NewJudge()
-		j.ForwardIsFull = same
-		_, differences, err := j.Compare(Two{BTF: [2]*btf.BTF{full, forward}})
-		want := 4 // the types, and the pointers to them
-		if same {
-			want = 2
-		}
-		if err != nil || len(differences) != want {
-			t.Errorf("forward is full %v: %v, %v", same, differences, err)
-		}
+	if _, differences, err := NewJudge().Compare(Two{BTF: [2]*btf.BTF{full, forward}}); err != nil || len(differences) != 4 {
+		t.Errorf("%v, %v", differences, err)
+	}
+}
+
+// Types that contain themselves without end are an error.
+func TestCompareEndless(t *testing.T) {
+	bad := build(t, func(w *btf.Builder) { w.Typedef("a", 2); w.Typedef("b", 1) })
+	if _, _, err := NewJudge().Compare(Two{BTF: [2]*btf.BTF{bad, bad}}); err == nil {
+		t.Error("no error")
 	}
 }
 

@@ -99,7 +99,8 @@ func variants() (list []variant) {
 			object(c, "-g").then("llvm-objcopy-19", "--compress-debug-sections=zstd", "FILE"),
 			linked(c, "-g").then("llvm-objcopy-19", "--compress-debug-sections=zstd", "FILE"))
 	}
-	list = append(list, linked(gcc, "-g", "-flto"), linked(gcc, "-gdwarf-4", "-flto", "-O2"), linked(gccBig, "-g", "-flto"),
+	list = append(list, linked(gcc, "-g").then("objcopy", "--only-keep-debug", "FILE"), linked(gccBig, "-g").then("s390x-linux-gnu-objcopy", "--only-keep-debug", "FILE"),
+		linked(gcc, "-g", "-flto"), linked(gcc, "-gdwarf-4", "-flto", "-O2"), linked(gccBig, "-g", "-flto"),
 		linked(gcc, "-g").then("dwz", "FILE"), linked(gcc, "-gdwarf-4").then("dwz", "FILE"), linked(clang, "-gdwarf-4").then("dwz", "FILE"),
 		linked(gccBig, "-g").then("dwz", "FILE"))
 	for _, c := range foreign {
@@ -167,22 +168,6 @@ func (v variant) compile(t testing.TB, sources ...string) string {
 func source(t testing.TB, name string) string {
 	t.Helper()
 	return need.Repository(t, "internal", "dwarftest", "testdata", name)
-}
-
-// pahole has pahole convert a file. unsure is what it said.
-func pahole(t testing.TB, file string, flags ...string) (b *btf.BTF, said string, err error) {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "pahole.btf")
-	said, err = try("", need.Tool(t, "pahole"), slices.Concat([]string{"--btf_gen_floats", "--btf_encode_detached=" + out}, flags, []string{file})...)
-	if err != nil {
-		return nil, said, err
-	}
-	raw, err := os.ReadFile(out)
-	if err != nil {
-		return nil, said, fmt.Errorf("pahole wrote no BTF: %w: %s", err, said)
-	}
-	b, err = btf.Parse(raw)
-	return b, said, err
 }
 
 // otherInC are the members and types of the sources that C has otherwise than BTF: arrays of arrays are one array there, vectors

@@ -17,12 +17,12 @@ import (
 )
 
 // convertVar makes the test binary a program that converts the file that it names, so that the conversion is a process that can be
-// measured as pahole is: arguments are the output and the number of workers.
+// measured as pahole is: arguments are the output, the number of workers, and whether functions are wanted.
 const convertVar = "BTFGEN_DWARF_CONVERT"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(convertVar); file != "" {
-		if err := convertFile(file, os.Args[1], os.Args[2]); err != nil {
+		if err := convertFile(file, os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -32,9 +32,16 @@ func TestMain(m *testing.M) {
 }
 
 // convertFile does what the command does: the file is mapped, and the garbage collector set as there.
-func convertFile(file, out, workers string) error {
+func convertFile(file string, args []string) error {
 	debug.SetGCPercent(400)
-	n, err := strconv.Atoi(workers)
+	if len(args) != 3 {
+		return fmt.Errorf("%d arguments, expected 3", len(args))
+	}
+	workers, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	functions, err := strconv.ParseBool(args[2])
 	if err != nil {
 		return err
 	}
@@ -51,11 +58,11 @@ func convertFile(file, out, workers string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := dwarf2btf.Convert(elffile.Bytes(content), dwarf2btf.Options{Workers: n})
+	raw, err := dwarf2btf.Convert(elffile.Bytes(content), dwarf2btf.Options{Workers: workers, Functions: functions})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, raw, 0o600)
+	return os.WriteFile(args[0], raw, 0o600)
 }
 
 // A cost is what a run of a program took.
@@ -127,13 +134,13 @@ func rssAnon(status string) int64 {
 }
 
 // convertApart is our conversion as a process of its own.
-func convertApart(t testing.TB, file, out string, workers int) *exec.Cmd {
+func convertApart(t testing.TB, file, out string, workers int, functions bool) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, out, strconv.Itoa(workers))
+	cmd := exec.Command(self, out, strconv.Itoa(workers), strconv.FormatBool(functions))
 	cmd.Env = append(os.Environ(), convertVar+"="+file)
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/btfgen/btfgen/internal/need"
 )
 
-// together are the definitions that one.c and two.c have together: of what differs each one, of what both have one.
+// together are the definitions that one.c, two.c and three.c have together: of what differs each one, of what they share one.
 var together = []string{
 	"struct clash { int from_one @0; } 4",
 	"struct clash { char *from_two @0; short int other @8; } 16",
@@ -27,6 +27,8 @@ var together = []string{
 	"enum mode { MODE_TWO = 2, } 4",
 	"typedef long int changes",
 	"typedef unsigned int changes",
+	"forward struct clash",
+	"struct undecided { struct clash *which @0; struct here *known @8; } 16",
 	// It leads to different structs clash, so there are two of it, though they look the same.
 	"struct same { struct elsewhere *far @0; struct holds_clash *clashes @8; int member @16; } 24",
 	"struct same { struct elsewhere *far @0; struct holds_clash *clashes @8; int member @16; } 24",
@@ -39,7 +41,7 @@ func judgeTogether(v variant, b *btf.BTF) (wrong []string) {
 	for _, text := range together {
 		count[sameWords(text)]++
 		words := strings.Fields(text)
-		if words[0] == "typedef" {
+		if words[0] == "typedef" || words[0] == "forward" {
 			names[words[len(words)-1]] = true
 		} else {
 			names[words[1]] = true
@@ -62,8 +64,8 @@ func judgeTogether(v variant, b *btf.BTF) (wrong []string) {
 	return wrong
 }
 
-// Two units that disagree, and complete one another.
-func TestTwoUnits(t *testing.T) {
+// Units that disagree, and complete one another.
+func TestUnits(t *testing.T) {
 	need.Asked(t, askedBy, "dwarf")
 	var ways []variant
 	for _, c := range []compiler{gcc, clang, gccBig} {
@@ -78,19 +80,19 @@ func TestTwoUnits(t *testing.T) {
 	for _, v := range ways {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
-			judgeUnits(t, v, v.compile(t, source(t, "one.c"), source(t, "two.c")))
+			judgeUnits(t, v, v.compile(t, source(t, "one.c"), source(t, "two.c"), source(t, "three.c")))
 		})
 	}
 	// clang links its own intermediate code.
 	t.Run("clang lto", func(t *testing.T) {
 		dir := t.TempDir()
 		for _, version := range []string{"-gdwarf-4", "-gdwarf-5"} {
-			for _, name := range []string{"one", "two"} {
+			for _, name := range []string{"one", "two", "three"} {
 				run(t, dir, "clang-19", version, "-c", "-emit-llvm", "-o", name+".bc", source(t, name+".c"))
 			}
-			run(t, dir, "llvm-link-19", "-o", "both.bc", "one.bc", "two.bc")
-			run(t, dir, "clang-19", version, "-c", "-o", "both.o", "both.bc")
-			judgeUnits(t, object(clang, version), filepath.Join(dir, "both.o"))
+			run(t, dir, "llvm-link-19", "-o", "all.bc", "one.bc", "two.bc", "three.bc")
+			run(t, dir, "clang-19", version, "-c", "-o", "all.o", "all.bc")
+			judgeUnits(t, object(clang, version), filepath.Join(dir, "all.o"))
 		}
 	})
 }
@@ -118,7 +120,7 @@ func judgeUnits(t *testing.T, v variant, file string) {
 	if v.paholeSkipsUnits() {
 		return
 	}
-	theirs, said, err := pahole(t, file)
+	theirs, said, err := pahole(t, file, nil)
 	if err != nil {
 		t.Fatal(err, said)
 	}
@@ -206,7 +208,7 @@ func TestNoEnum64(t *testing.T) {
 				t.Errorf("%v: there is %s", v, Text(ours, id))
 			}
 		}
-		theirs, said, err := pahole(t, file, "--skip_encoding_btf_enum64")
+		theirs, said, err := pahole(t, file, nil, "--skip_encoding_btf_enum64")
 		if err != nil {
 			t.Fatal(err, said)
 		}
@@ -220,7 +222,7 @@ func TestTags(t *testing.T) {
 	for _, v := range []variant{linked(clang, "-gdwarf-4"), linked(clang, "-gdwarf-5"), object(clangFor("s390x-linux-gnu", 64, true), "-g")} {
 		file := v.compile(t, source(t, "tags.c"))
 		ours := mustConvert(t, file, dwarf2btf.Options{})
-		theirs, said, err := pahole(t, file)
+		theirs, said, err := pahole(t, file, nil)
 		if err != nil {
 			t.Fatal(err, said)
 		}

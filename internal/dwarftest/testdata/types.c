@@ -20,7 +20,6 @@ struct ints {
 	long long ll;
 	unsigned long long ull;
 	_Bool b;
-	__WCHAR_TYPE__ w;
 #ifdef __SIZEOF_INT128__
 	__int128 i128;
 	unsigned __int128 u128;
