@@ -105,11 +105,7 @@ func (s *search) bytes(b []byte, arch string, depth int) (*content, error) {
 		return inner, nil
 	case formatOf(b) != plain:
 		h.payload, h.whole = b, true
-		inner, err := s.expanded(b, h, depth)
-		if err != nil {
-			return nil, fmt.Errorf("%v: %w", formatOf(b), err)
-		}
-		return inner, nil
+		return s.expanded(b, h, depth)
 	default:
 		if c.types = scanBTF(b); c.types != nil {
 			if c.kind == Unknown {
@@ -137,10 +133,10 @@ func (s *search) expanded(payload []byte, h header, depth int) (*content, error)
 		return nil, fmt.Errorf("payload starts with % x, which is no known compression", payload[:min(6, len(payload))])
 	}
 	b, err := expand(f, payload, s.left, h.whole)
+	s.left -= int64(len(b)) // in vain too
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", f, err)
 	}
-	s.left -= int64(len(b))
 	c, err := s.bytes(b, h.arch, depth-1)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bufio"
 	"bytes"
 	"compress/bzip2"
 	"encoding/binary"
@@ -61,10 +62,11 @@ const (
 )
 
 const (
-	lz4Block = 8 << 20                      // what a block of the legacy format expands to
-	lz4Bound = lz4Block + lz4Block/255 + 16 // and what it takes at most
-	maxDict  = 64 << 20                     // of lzma; that of lzma -9
-	zstdMost = 128 << 10                    // what a block of zstd expands to at most
+	lz4Block   = 8 << 20                      // what a block of the legacy format expands to
+	lz4Bound   = lz4Block + lz4Block/255 + 16 // and what it takes at most
+	lzmaHeader = 13                           // bytes
+	maxDict    = 64 << 20                     // of lzma; that of lzma -9
+	zstdMost   = 128 << 10                    // what a block of zstd expands to at most
 )
 
 // formatOf tells the compression of what begins with b: by all that its header
@@ -119,40 +121,37 @@ func tooDense(packed int, size int64) error {
 	return fmt.Errorf("%d bytes cannot expand to %d", packed, size)
 }
 
-// expand expands the stream that b begins with, to max bytes at most. whole says
-// that nothing may follow it but more such streams; otherwise anything may.
-func expand(f format, b []byte, max int64, whole bool) ([]byte, error) {
+// expand expands the stream that b begins with, to limit bytes at most. whole says
+// that nothing may follow it but more such streams; otherwise anything may. With an
+// error it returns what was expanded until then.
+func expand(f format, b []byte, limit int64, whole bool) ([]byte, error) {
 	switch f {
 	case formatXZ:
-		return expandXZ(b, max, whole)
+		return expandXZ(b, limit, whole)
 	case formatGzip:
 		r, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
 			return nil, err
 		}
 		r.Multistream(whole)
-		return readHinted(r, b, maxRatioGzip, max)
+		return readHinted(r, b, maxRatioGzip, limit)
 	case formatBzip2:
-		out, err := readHinted(bzip2.NewReader(bytes.NewReader(b)), b, maxRatioBzip2, max)
+		out, err := readHinted(bzip2.NewReader(bytes.NewReader(b)), b, maxRatioBzip2, limit)
 		if after := bzip2.StructuralError("bad magic value in continuation file"); !whole && errors.Is(err, after) {
 			err = nil // what follows is no part of it
 		}
 		return out, err
 	case formatLZMA:
-		r, err := lzma.ReaderConfig{DictCap: 4096}.NewReader(bytes.NewReader(b))
-		if err != nil {
-			return nil, err
-		}
-		return readHinted(r, b, maxRatioXZ, max)
+		return expandLZMA(b, limit)
 	case formatLZ4Legacy:
-		return expandLZ4(b, max, whole)
+		return expandLZ4(b, limit, whole)
 	case formatLZ4:
-		out, err := readHinted(lz4.NewReader(bytes.NewReader(b)), b, maxRatioLZ4, max)
+		out, err := readHinted(lz4.NewReader(bytes.NewReader(b)), b, maxRatioLZ4, limit)
 		return out, err
 	case formatLZO:
-		return expandLZO(b, max)
+		return expandLZO(b, limit)
 	case formatZstd:
-		return expandZstd(b, max, whole)
+		return expandZstd(b, limit, whole)
 	}
 	return nil, fmt.Errorf("starts with % x, which is no known compression", b[:min(len(b), 6)])
 }
@@ -160,16 +159,16 @@ func expand(f format, b []byte, max int64, whole bool) ([]byte, error) {
 // sizeHint is the expanded size that the last four bytes of b say, as those of
 // gzip and of what the kernel's build compresses, if there can be so much; else
 // a guess. A wrong one costs no more than memory for it.
-func sizeHint(b []byte, ratio, max int64) int64 {
+func sizeHint(b []byte, ratio, limit int64) int64 {
 	n := int64(binary.LittleEndian.Uint32(b[len(b)-4:]))
 	if n < int64(len(b))/2 || n > 64*int64(len(b)) {
 		n = 4 * int64(len(b))
 	}
-	return min(n, max, ratio*int64(len(b)))
+	return min(n, limit, ratio*int64(len(b)))
 }
 
-func readHinted(r io.Reader, b []byte, ratio, max int64) ([]byte, error) {
-	out, err := readAll(r, sizeHint(b, ratio, max), max)
+func readHinted(r io.Reader, b []byte, ratio, limit int64) ([]byte, error) {
+	out, err := readAll(r, sizeHint(b, ratio, limit), limit)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("truncated: %w", err)
 	}
@@ -183,7 +182,7 @@ func alloc(n int64) []byte {
 	return b
 }
 
-func expandXZ(b []byte, max int64, whole bool) ([]byte, error) {
+func expandXZ(b []byte, limit int64, whole bool) ([]byte, error) {
 	var d xz.Decoder
 	var size int64
 	var err error
@@ -198,8 +197,8 @@ func expandXZ(b []byte, max int64, whole bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size > max {
-		return nil, tooLarge(max)
+	if size > limit {
+		return nil, tooLarge(limit)
 	}
 	if size > maxRatioXZ*int64(len(b)) {
 		return nil, tooDense(len(b), size)
@@ -208,7 +207,22 @@ func expandXZ(b []byte, max int64, whole bool) ([]byte, error) {
 	return out, d.Expand(out, b)
 }
 
-func expandLZ4(b []byte, max int64, whole bool) ([]byte, error) {
+func expandLZMA(b []byte, limit int64) ([]byte, error) {
+	// The reader takes memory for a dictionary as large as the header says, which
+	// need not be larger than what there can be.
+	dict := min(int64(binary.LittleEndian.Uint32(b[1:])), limit, maxRatioXZ*int64(len(b)))
+	dict = max(dict, lzma.MinDictCap)
+	header := bytes.Clone(b[:lzmaHeader])
+	binary.LittleEndian.PutUint32(header[1:], uint32(dict))
+	in := bufio.NewReader(io.MultiReader(bytes.NewReader(header), bytes.NewReader(b[lzmaHeader:])))
+	r, err := lzma.ReaderConfig{DictCap: int(dict)}.NewReader(in)
+	if err != nil {
+		return nil, err
+	}
+	return readHinted(r, b, maxRatioXZ, limit)
+}
+
+func expandLZ4(b []byte, limit int64, whole bool) ([]byte, error) {
 	// Blocks say no expanded size, but all except the last are full.
 	blocks, at := 0, 4
 	for len(b)-at >= 4 {
@@ -221,11 +235,11 @@ func expandLZ4(b []byte, max int64, whole bool) ([]byte, error) {
 	}
 	// The kernel appends four bytes.
 	if left := len(b) - at; blocks == 0 || whole && left != 0 && left != 4 {
-		return nil, fmt.Errorf("block of %d bytes at offset %d does not fit: truncated", binary.LittleEndian.Uint32(b[at:]), at)
+		return nil, fmt.Errorf("%d bytes at offset %d are no whole block: truncated", left, at)
 	}
 	most := int64(blocks) * lz4Block
-	if most = min(most, maxRatioLZ4*int64(len(b))); most-lz4Block > max {
-		return nil, tooLarge(max)
+	if most = min(most, maxRatioLZ4*int64(len(b))); most-lz4Block > limit {
+		return nil, tooLarge(limit)
 	}
 	out := alloc(most)
 	at = 4
@@ -234,16 +248,16 @@ func expandLZ4(b []byte, max int64, whole bool) ([]byte, error) {
 		n := int(binary.LittleEndian.Uint32(b[at:]))
 		m, err := lz4.UncompressBlock(b[at+4:at+4+n], out[size:min(size+lz4Block, most)])
 		if err != nil {
-			return nil, fmt.Errorf("block at offset %d: %w", at, err)
+			return out[:size], fmt.Errorf("block at offset %d: %w", at, err)
 		}
 		if m < lz4Block && i < blocks-1 {
-			return nil, fmt.Errorf("block at offset %d expands to %d bytes, expected %d", at, m, lz4Block)
+			return out[:size], fmt.Errorf("block at offset %d expands to %d bytes, expected %d", at, m, lz4Block)
 		}
 		size += int64(m)
 		at += 4 + n
 	}
-	if size > max {
-		return nil, tooLarge(max)
+	if size > limit {
+		return out[:limit], tooLarge(limit)
 	}
 	return out[:size], nil
 }
@@ -299,7 +313,7 @@ func extentZstd(b []byte) (size, most int64, err error) {
 	return at, most, nil
 }
 
-func expandZstd(b []byte, max int64, whole bool) ([]byte, error) {
+func expandZstd(b []byte, limit int64, whole bool) ([]byte, error) {
 	var size, most int64
 	for {
 		n, m, err := extentZstd(b[size:])
@@ -311,17 +325,17 @@ func expandZstd(b []byte, max int64, whole bool) ([]byte, error) {
 			break
 		}
 	}
-	// A frame may be followed by its expanded size.
+	// A frame that does not say its size may be followed by it.
 	if len(b) >= int(size)+4 {
-		if n := int64(binary.LittleEndian.Uint32(b[size:])); n > 0 && n < most && n >= most/8 {
+		if n := int64(binary.LittleEndian.Uint32(b[size:])); n < min(most, limit) && n >= most/8 {
 			if out, err := decodeZstd(b[:size], n); err == nil {
 				return out, nil
 			}
 		}
 	}
-	if most > max {
+	if most > limit {
 		// It is the most that there can be: what there is, only expanding tells.
-		most = max
+		most = limit
 	}
 	return decodeZstd(b[:size], most)
 }

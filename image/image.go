@@ -366,16 +366,16 @@ func (i *Image) changed() bool {
 // copied, which is as cheap.
 const mapFrom = 1 << 20
 
-// readAll reads r to its end, max bytes at most; hint is the size that it seems
-// to have.
-func readAll(r io.Reader, hint, max int64) ([]byte, error) {
+// readAll reads r to its end, limit bytes at most; hint is the size that it seems
+// to have. With an error it returns what was read until then.
+func readAll(r io.Reader, hint, limit int64) ([]byte, error) {
 	b := make([]byte, 0, hint+1)
 	for {
 		if len(b) == cap(b) {
-			if int64(len(b)) > max {
-				return nil, tooLarge(max)
+			if int64(len(b)) > limit {
+				return b, tooLarge(limit)
 			}
-			larger := make([]byte, len(b), min(2*int64(len(b)), max)+1)
+			larger := make([]byte, len(b), min(2*int64(len(b)), limit)+1)
 			copy(larger, b)
 			b = larger
 		}
@@ -383,8 +383,8 @@ func readAll(r io.Reader, hint, max int64) ([]byte, error) {
 		b = b[:len(b)+n]
 		if errors.Is(err, io.EOF) {
 			err = nil
-			if int64(len(b)) > max {
-				err = tooLarge(max)
+			if int64(len(b)) > limit {
+				err = tooLarge(limit)
 			}
 			return b, err
 		}
@@ -394,6 +394,6 @@ func readAll(r io.Reader, hint, max int64) ([]byte, error) {
 	}
 }
 
-func tooLarge(max int64) error {
-	return fmt.Errorf("more than %d bytes, the limit", max)
+func tooLarge(limit int64) error {
+	return fmt.Errorf("more than %d bytes, the limit", limit)
 }

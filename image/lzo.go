@@ -117,13 +117,13 @@ func lzopBlocks(b []byte, f func(block []byte, expanded, end int) error) error {
 }
 
 // expandLZO expands an lzop file.
-func expandLZO(b []byte, max int64) ([]byte, error) {
+func expandLZO(b []byte, limit int64) ([]byte, error) {
 	_, size, err := lzopExtent(b)
 	if err != nil {
 		return nil, err
 	}
-	if size > max {
-		return nil, tooLarge(max)
+	if size > limit {
+		return nil, tooLarge(limit)
 	}
 	if size > maxRatioLZO*int64(len(b)) {
 		return nil, tooDense(len(b), size)
