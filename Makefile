@@ -11,8 +11,9 @@ CLANG   ?= clang-19
 FUZZTIME ?= 10m
 
 # The packages that read outside bytes, and those where goroutines meet.
-FUZZED     := ./btf/... ./bpfelf/... ./core/... ./minimize/... ./hub/... ./kernel/... ./bundle/...
-CONCURRENT := . ./hub/... ./minimize/... ./cmd/...
+FUZZED     := ./btf/... ./bpfelf/... ./core/... ./minimize/... ./hub/... ./kernel/... ./bundle/... ./dwarf2btf/... ./image/... \
+	./internal/elffile/... ./internal/kernelpkg/... ./internal/xz/...
+CONCURRENT := . ./hub/... ./minimize/... ./cmd/... ./dwarf2btf/... ./image/... ./internal/kernelpkg/... ./internal/xz/...
 
 # os/arch pairs that have to build; s390x is the big-endian one.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 linux/s390x darwin/arm64 windows/amd64
@@ -34,7 +35,7 @@ EXAMPLE := $(CURDIR)/$(BIN)/opensnoop
 STRIP    = $(subst clang,llvm-strip,$(CLANG))
 
 # What "make test" consists of, in this order.
-SUITES := setup unit race diff conformance creader store load vm fuzz-smoke
+SUITES := setup unit race diff conformance creader store image dwarf load vm fuzz-smoke
 
 .DEFAULT_GOAL := help
 # One after the other: several suites measure time, and all of them use every processor.
@@ -100,6 +101,14 @@ store: ## kernel stores: judged by other code, killed, on full disks, with sever
 .PHONY: store-series
 store-series: ## what a store of made-up kernels comes to (BTFGEN_STORE_KERNELS, default 200); not part of "make test"
 	BTFGEN_STORE_SERIES=1 go test -count=1 -v -timeout 30m -run SeriesSize ./internal/storetest
+
+.PHONY: image
+image: ## BTF out of real images and packages: beside the archive's, and beside what the distributions' own tools unpack
+	BTFGEN_IMAGE=1 go test -count=1 -v -timeout 20m ./internal/kernelpkg ./internal/imagetest
+
+.PHONY: dwarf
+dwarf: ## DWARF to BTF beside pahole, compilers and what is written down; CPU and memory on a debug kernel
+	BTFGEN_DWARF=1 go test -count=1 -v -timeout 20m ./internal/dwarftest
 
 .PHONY: load
 load: ## load programs into this kernel with minimal BTF only, and run the examples (root)
