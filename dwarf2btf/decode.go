@@ -223,7 +223,8 @@ func (d *decoder) unitEntry() (skip bool, err error) {
 	if d.set>>slotAddrBase&1 != 0 {
 		d.addrBase = d.vals[slotAddrBase]
 	}
-	return d.get(slotLanguage) == langRust || !ab.children, nil
+	language := d.get(slotLanguage)
+	return language == langRust || language == langRustOld || !ab.children, nil
 }
 
 // walk goes through a unit's entries.

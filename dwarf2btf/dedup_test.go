@@ -1,6 +1,8 @@
 package dwarf2btf
 
 import (
+	"bytes"
+	"debug/elf"
 	"errors"
 	"strings"
 	"testing"
@@ -155,6 +157,17 @@ func TestTypeUnits(t *testing.T) {
 		f := &testFile{units: []*testUnit{cu}, types: []*testUnit{tu}}
 		if version == 5 {
 			f.units, f.types = []*testUnit{cu, tu}, nil
+			// In an object file each has a section of its own.
+			f.elfType = elf.ET_REL
+			f.more = []testSection{{name: ".debug_info"}}
+			whole, second := true, []byte(nil)
+			f.replace = map[string]func([]byte) []byte{".debug_info": func(b []byte) []byte {
+				if whole = !whole; whole {
+					return second
+				}
+				second = bytes.Clone(b[tu.start:])
+				return b[:tu.start]
+			}}
 		}
 		expect(t, convert(t, f.bytes(), Options{}), `
 			[1] PTR '(anon)' type_id=3

@@ -140,7 +140,10 @@ const (
 )
 
 // Languages that are left out: their types are not C's, and no BPF program asks for them.
-const langRust = 0x1c
+const (
+	langRust    = 0x1c
+	langRustOld = 0x9000 // of compilers before DWARF had a number for it
+)
 
 // Operations of location expressions.
 const (

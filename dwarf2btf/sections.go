@@ -2,6 +2,7 @@ package dwarf2btf
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -139,6 +140,15 @@ func readFile(e *elffile.ELF, more ...string) (*file, [][]byte, error) {
 		}
 		want, indices = append(want, s), append(indices, index)
 	}
+	// An object file has a section for each type unit, all of one name.
+	var groups []int // indices of names
+	for n, name := range sectionNames[:2] {
+		for i := range e.Sections {
+			if e.Type == elf.ET_REL && e.Sections[i].Name == name && i != indices[n] {
+				want, indices, groups = append(want, &e.Sections[i]), append(indices, i), append(groups, n)
+			}
+		}
+	}
 	for of, index := range indices {
 		if index < 0 {
 			continue
@@ -165,6 +175,12 @@ func readFile(e *elffile.ELF, more ...string) (*file, [][]byte, error) {
 		if err := relocate(e, got[p.of], want[p.relocations], got[p.relocations], got[p.symbols], bases); err != nil {
 			return nil, nil, err
 		}
+	}
+	for i, n := range groups {
+		if i == 0 || groups[i-1] != n {
+			got[n] = slices.Clone(got[n]) // it may be the file's
+		}
+		got[n] = append(got[n], got[len(names)+i]...)
 	}
 	f := &file{order: e.Order, info: got[0], types: got[1], abbrev: got[2], str: got[3], lineStr: got[4], strOffsets: got[5], addr: got[6]}
 	return f, got[len(sectionNames):len(names)], nil
