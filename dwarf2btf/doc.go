@@ -9,8 +9,17 @@
 // the types that lead to the one or to the other (see refine.go). What is written
 // depends neither on the number of cores nor on their pace.
 //
-// The reference for what becomes of an entry is pahole with libbpf's
-// deduplication; where this package differs, the code says so.
+// The reference for what becomes of an entry is pahole 1.24 with libbpf 1.1's
+// deduplication. What is different here:
+//
+//   - Partial units (dwz), the alternate file and type units are read; pahole leaves
+//     out the first two and loses types of the last.
+//   - _Atomic is left out, as later versions do; pahole 1.24 makes void of the type.
+//   - A complex number is an INT of its size, and a C++ reference a PTR; pahole gives up.
+//   - Numbers that BTF has no room for are errors; pahole cuts them off.
+//   - A module's struct that equals the kernel's is always the kernel's. libbpf writes
+//     some again, where the module's DWARF has two entries for one type.
+//   - Units of Rust are left out, and BTF tags of functions, parameters and variables.
 //
 // It knows ELF sections and BTF; it must not know packages, kernels or where a
 // file comes from.
