@@ -100,6 +100,9 @@ func (f *extractFlags) run(cmd *cobra.Command, input string) error {
 		}
 		return err
 	}
+	if kind := img.Kind(); f.modules && kind != image.Package {
+		return fmt.Errorf("%s: %v: --modules expects a package of a kernel and its modules", input, kind)
+	}
 	// Not closed: what an interrupted command was reading may still be in use.
 	x := extraction{extractFlags: f, cmd: cmd, image: img, options: f.options()}
 	if err := x.readBase(); err != nil {

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the scripts in testdata/script. Beside testscript's own they
 // have the commands below, and the variables KERNELS (a tree of three real
-// kernels), EXAMPLE and CONFORMANCE (folders with eBPF objects).
+// kernels), EXAMPLE and CONFORMANCE (folders with eBPF objects), IMAGES (a small
+// kernel, packed in several ways).
 func TestScript(t *testing.T) {
 	kernels := kernelsample.Tree(t)
 	testscript.Run(t, testscript.Params{
@@ -41,6 +42,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KERNELS", kernels)
 			e.Setenv("EXAMPLE", need.Repository(t, "testdata", "example"))
+			e.Setenv("IMAGES", need.Repository(t, "image", "testdata"))
 			e.Setenv("CONFORMANCE", need.Repository(t, "testdata", "conformance"))
 			return nil
 		},
@@ -50,6 +52,7 @@ func TestScript(t *testing.T) {
 			"jsonkeys": jsonKeys,
 			"cutoff":   cutOff,
 			"bytes":    writeBytes,
+			"deb":      deb,
 			"tarxz":    tarXZ,
 			"sametree": sameTree,
 			"intact":   intact,
