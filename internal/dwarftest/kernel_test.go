@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/btfgen/btfgen/btf"
@@ -59,12 +60,13 @@ func TestDebugKernel(t *testing.T) {
 	need.Asked(t, askedBy, "dwarf")
 	k := debugKernel(t, cloud)
 	vmlinux := k.Vmlinux()
+	btfgen := buildCommand(t)
 	dir := t.TempDir()
 	out := func(name string) string { return filepath.Join(dir, name+".btf") }
 
 	own := carriedBTF(t, vmlinux) // which also brings the file into the page cache, where both find it
 
-	oursCost := measure(t, convertApart(t, vmlinux, out("ours"), 0, false))
+	oursCost := measure(t, extract(btfgen, vmlinux, out("ours")))
 	theirsCost := measure(t, exec.Command(need.Tool(t, "pahole"), "--btf_gen_floats", "--btf_encode_detached="+out("pahole"), vmlinux))
 	cpu, memory := oursCost.cpu.Seconds()/theirsCost.cpu.Seconds(), float64(oursCost.memory)/float64(theirsCost.memory)
 	t.Logf("ours: %v", oursCost)
@@ -89,14 +91,14 @@ func TestDebugKernel(t *testing.T) {
 		compareKernels(t, Two{Names: [2]string{"ours", "its own"}, BTF: [2]*btf.BTF{ours.BTF, carried}})
 	})
 	t.Run("relocations", func(t *testing.T) { compareRelocations(t, ours, theirs) })
-	c := measure(t, convertApart(t, vmlinux, out("functions"), 0, true))
+	c := measure(t, extract(btfgen, vmlinux, out("functions"), "--functions"))
 	t.Logf("with functions: %v", c)
 	functions := readBTF(t, out("functions"))
 	t.Run("functions", func(t *testing.T) { compareFunctions(t, functions, theirs) })
 	t.Run("modules", func(t *testing.T) { compareModules(t, k, own) })
 	t.Run("workers", func(t *testing.T) {
 		for _, workers := range []int{1, 2, 7} {
-			c := measure(t, convertApart(t, vmlinux, out("workers"), workers, true))
+			c := measure(t, extract(btfgen, vmlinux, out("workers"), "--functions", "--jobs", strconv.Itoa(workers)))
 			t.Logf("%d workers: %v", workers, c)
 			if again := readBTF(t, out("workers")); !bytes.Equal(again.raw, functions.raw) {
 				t.Errorf("with %d workers the output is another: %d bytes, without a number %d", workers, len(again.raw), len(functions.raw))
@@ -109,7 +111,7 @@ func TestDebugKernel(t *testing.T) {
 		// dwz leaves a file alone that has more entries than its default limit.
 		measured := measure(t, exec.Command(need.Tool(t, "dwz"), "-l", "100000000", "-L", "100000000", "-o", packed, vmlinux))
 		t.Logf("dwz: %v", measured)
-		c := measure(t, convertApart(t, packed, out("dwz"), 0, false))
+		c := measure(t, extract(btfgen, packed, out("dwz")))
 		t.Logf("ours: %v", c)
 		again := readBTF(t, out("dwz"))
 		compareKernels(t, Two{Names: [2]string{"of dwz's file", "of the plain one"}, BTF: [2]*btf.BTF{again.BTF, ours.BTF}})
@@ -125,7 +127,7 @@ func TestDebugKernelOf32Bits(t *testing.T) {
 	vmlinux := debugKernel(t, i686).Vmlinux()
 	dir := t.TempDir()
 	out := func(name string) string { return filepath.Join(dir, name+".btf") }
-	t.Logf("ours: %v", measure(t, convertApart(t, vmlinux, out("ours"), 0, true)))
+	t.Logf("ours: %v", measure(t, extract(buildCommand(t), vmlinux, out("ours"), "--functions")))
 	t.Logf("pahole's: %v", measure(t, exec.Command(need.Tool(t, "pahole"), "--btf_gen_floats", "--btf_encode_detached="+out("pahole"), vmlinux)))
 	ours, theirs := readBTF(t, out("ours")), readBTF(t, out("pahole"))
 	compareKernels(t, Two{Names: [2]string{"ours", "pahole's"}, BTF: [2]*btf.BTF{ours.BTF, theirs.BTF}})

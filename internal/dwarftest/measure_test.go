@@ -5,64 +5,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/btfgen/btfgen/dwarf2btf"
-	"github.com/btfgen/btfgen/internal/elffile"
-	"github.com/btfgen/btfgen/internal/memory"
+	"github.com/btfgen/btfgen/internal/need"
 )
 
-// convertVar makes the test binary a program that converts the file that it names, so that the conversion is a process that can be
-// measured as pahole is: arguments are the output, the number of workers, and whether functions are wanted.
-const convertVar = "BTFGEN_DWARF_CONVERT"
-
-func TestMain(m *testing.M) {
-	if file := os.Getenv(convertVar); file != "" {
-		if err := convertFile(file, os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+// buildCommand builds the command as it is shipped, and returns its path.
+func buildCommand(t testing.TB) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "btfgen")
+	cmd := exec.Command(need.Tool(t, "go"), "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/btfgen")
+	cmd.Dir = need.Repository(t)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
 	}
-	os.Exit(m.Run())
+	return program
 }
 
-// convertFile does what the command does: the file is mapped, and the garbage collector set as there.
-func convertFile(file string, args []string) error {
-	debug.SetGCPercent(400)
-	if len(args) != 3 {
-		return fmt.Errorf("%d arguments, expected 3", len(args))
-	}
-	workers, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	functions, err := strconv.ParseBool(args[2])
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	content, err := memory.MapFile(f, info.Size())
-	if err != nil {
-		return err
-	}
-	raw, err := dwarf2btf.Convert(elffile.Bytes(content), dwarf2btf.Options{Workers: workers, Functions: functions})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(args[0], raw, 0o600)
+// extract is our conversion by the command: a process of its own, measured as pahole is.
+func extract(program, file, out string, flags ...string) *exec.Cmd {
+	return exec.Command(program, slices.Concat([]string{"extract", "--dwarf", "--quiet", "--out", out}, flags, []string{file})...)
 }
 
 // A cost is what a run of a program took.
@@ -131,16 +98,4 @@ func rssAnon(status string) int64 {
 		return 0
 	}
 	return kb << 10
-}
-
-// convertApart is our conversion as a process of its own.
-func convertApart(t testing.TB, file, out string, workers int, functions bool) *exec.Cmd {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, out, strconv.Itoa(workers), strconv.FormatBool(functions))
-	cmd.Env = append(os.Environ(), convertVar+"="+file)
-	return cmd
 }
