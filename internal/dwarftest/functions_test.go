@@ -8,8 +8,8 @@ import (
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/dwarf2btf"
+	"github.com/btfgen/btfgen/internal/debkernel"
 	"github.com/btfgen/btfgen/internal/need"
-	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
 )
 
 // compareFunctions compares everything in two BTFs of a kernel: functions, variables and sections too.

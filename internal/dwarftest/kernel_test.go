@@ -12,9 +12,9 @@ import (
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/core"
+	"github.com/btfgen/btfgen/internal/debkernel"
 	"github.com/btfgen/btfgen/internal/need"
 	"github.com/btfgen/btfgen/internal/packaged"
-	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
 )
 
 const (

@@ -17,9 +17,9 @@ import (
 	"github.com/btfgen/btfgen/bpfelf"
 	"github.com/btfgen/btfgen/bundle"
 	"github.com/btfgen/btfgen/hub"
+	"github.com/btfgen/btfgen/internal/debkernel"
 	"github.com/btfgen/btfgen/internal/kernelsample"
 	"github.com/btfgen/btfgen/internal/need"
-	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
 	"github.com/btfgen/btfgen/internal/vmtest/machine"
 	"github.com/btfgen/btfgen/internal/vmtest/script"
 )

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/btfgen/btfgen/bundle"
-	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
+	"github.com/btfgen/btfgen/internal/debkernel"
 	"github.com/btfgen/btfgen/internal/vmtest/machine"
 	"github.com/btfgen/btfgen/internal/vmtest/script"
 )
