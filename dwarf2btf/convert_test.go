@@ -114,6 +114,16 @@ func TestArrays(t *testing.T) {
 		[3] ARRAY '(anon)' type_id=1 index_type_id=5 nr_elems=0
 		[4] ARRAY '(anon)' type_id=1 index_type_id=5 nr_elems=7
 		[5] INT '__ARRAY_SIZE_TYPE__' size=4 bits_offset=0 nr_bits=32 encoding=(none)`)
+	// The bound is in a variable, that has an entry of its own.
+	for _, form := range []uint64{formRef1, formRef2, formRef4, formRef8, formRefUdata, formRefAddr, formRefSig8, formRefSup4, formRefSup8, formGNURefAlt} {
+		for _, at := range []uint64{atUpperBound, atCount} {
+			f = one(base("c", "char", 1, ateSignedChar), &entry{label: "v", tag: tagVariable}, array("c", []attr{{at, form, label("v")}}))
+			expect(t, convert(t, f.bytes(), Options{}), `
+				[1] INT 'char' size=1 bits_offset=0 nr_bits=8 encoding=SIGNED
+				[2] ARRAY '(anon)' type_id=1 index_type_id=3 nr_elems=0
+				[3] INT '__ARRAY_SIZE_TYPE__' size=4 bits_offset=0 nr_bits=32 encoding=(none)`)
+		}
+	}
 	f = one(base("i", "int", 4, ateSigned), array("i", upper(4)))
 	expect(t, convert(t, f.bytes(), Options{}), `
 		[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED

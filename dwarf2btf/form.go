@@ -191,8 +191,9 @@ func (d *decoder) readForm(slot uint8, pos int, form uint64, implicit int64) (v 
 		}
 		v, ok = expression(data[start:end])
 		return v, next, ok
-	case formData16:
-		return 0, next, false
+	case formData16, formRef1, formRef2, formRef4, formRef8, formRefUdata, formRefAddr, formRefSig8,
+		formRefSup4, formRefSup8, formGNURefAlt:
+		return 0, next, false // a bound that is in a variable, for one
 	}
 	if n := next - pos; n <= 8 && u.fixedSize(form) > 0 {
 		return number(u.order, data[pos:], n), next, true
