@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"math/bits"
 
 	"github.com/btfgen/btfgen/internal/elffile"
 )
@@ -23,6 +25,9 @@ func set(_, value uint64) uint64     { return value }
 func plus(was, value uint64) uint64  { return was + value }
 func minus(was, value uint64) uint64 { return was - value }
 func set6(was, value uint64) uint64  { return was&^0x3f | value&0x3f }
+func plus6(was, value uint64) uint64 {
+	return was&^0x3f | (was+value)&0x3f
+}
 func minus6(was, value uint64) uint64 {
 	return was&^0x3f | (was-value)&0x3f
 }
@@ -64,6 +69,32 @@ var relocationsOf = map[elf.Machine]map[uint32]relocation{
 		uint32(elf.R_PPC64_REL32): {size: 4, apply: set, pc: true}, uint32(elf.R_PPC64_REL64): {size: 8, apply: set, pc: true},
 		uint32(elf.R_PPC64_DTPREL64): {size: 8, apply: set},
 	},
+	elf.EM_PPC: {
+		uint32(elf.R_PPC_NONE): {}, uint32(elf.R_PPC_ADDR32): {size: 4, apply: set},
+		uint32(elf.R_PPC_ADDR16): {size: 2, apply: set}, uint32(elf.R_PPC_UADDR32): {size: 4, apply: set},
+		uint32(elf.R_PPC_UADDR16): {size: 2, apply: set}, uint32(elf.R_PPC_REL32): {size: 4, apply: set, pc: true},
+		uint32(elf.R_PPC_DTPREL32): {size: 4, apply: set},
+	},
+	elf.EM_MIPS: {
+		uint32(elf.R_MIPS_NONE): {}, uint32(elf.R_MIPS_32): {size: 4, apply: set}, uint32(elf.R_MIPS_64): {size: 8, apply: set},
+		uint32(elf.R_MIPS_TLS_DTPREL32): {size: 4, apply: set}, uint32(elf.R_MIPS_TLS_DTPREL64): {size: 8, apply: set},
+		uint32(elf.R_MIPS_PC32): {size: 4, apply: set, pc: true},
+	},
+	elf.EM_SPARC: sparc, elf.EM_SPARC32PLUS: sparc, elf.EM_SPARCV9: sparc,
+	elf.EM_LOONGARCH: {
+		uint32(elf.R_LARCH_NONE): {}, uint32(elf.R_LARCH_RELAX): {}, uint32(elf.R_LARCH_ALIGN): {},
+		uint32(elf.R_LARCH_32): {size: 4, apply: set}, uint32(elf.R_LARCH_64): {size: 8, apply: set},
+		uint32(elf.R_LARCH_TLS_DTPREL32): {size: 4, apply: set}, uint32(elf.R_LARCH_TLS_DTPREL64): {size: 8, apply: set},
+		uint32(elf.R_LARCH_ADD8): {size: 1, apply: plus}, uint32(elf.R_LARCH_ADD16): {size: 2, apply: plus},
+		uint32(elf.R_LARCH_ADD24): {size: 3, apply: plus}, uint32(elf.R_LARCH_ADD32): {size: 4, apply: plus},
+		uint32(elf.R_LARCH_ADD64): {size: 8, apply: plus}, uint32(elf.R_LARCH_ADD6): {size: 1, apply: plus6},
+		uint32(elf.R_LARCH_SUB8): {size: 1, apply: minus}, uint32(elf.R_LARCH_SUB16): {size: 2, apply: minus},
+		uint32(elf.R_LARCH_SUB24): {size: 3, apply: minus}, uint32(elf.R_LARCH_SUB32): {size: 4, apply: minus},
+		uint32(elf.R_LARCH_SUB64): {size: 8, apply: minus}, uint32(elf.R_LARCH_SUB6): {size: 1, apply: minus6},
+		uint32(elf.R_LARCH_32_PCREL): {size: 4, apply: set, pc: true}, uint32(elf.R_LARCH_64_PCREL): {size: 8, apply: set, pc: true},
+		// As RISC-V's pair.
+		uint32(elf.R_LARCH_ADD_ULEB128): {}, uint32(elf.R_LARCH_SUB_ULEB128): {},
+	},
 	elf.EM_RISCV: {
 		uint32(elf.R_RISCV_NONE): {}, uint32(elf.R_RISCV_RELAX): {}, uint32(elf.R_RISCV_ALIGN): {},
 		uint32(elf.R_RISCV_64): {size: 8, apply: set}, uint32(elf.R_RISCV_32): {size: 4, apply: set},
@@ -79,6 +110,14 @@ var relocationsOf = map[elf.Machine]map[uint32]relocation{
 		// and in ranges of addresses, none of which is read here.
 		60: {}, 61: {},
 	},
+}
+
+var sparc = map[uint32]relocation{
+	uint32(elf.R_SPARC_NONE): {}, uint32(elf.R_SPARC_8): {size: 1, apply: set}, uint32(elf.R_SPARC_16): {size: 2, apply: set},
+	uint32(elf.R_SPARC_32): {size: 4, apply: set}, uint32(elf.R_SPARC_64): {size: 8, apply: set},
+	uint32(elf.R_SPARC_UA16): {size: 2, apply: set}, uint32(elf.R_SPARC_UA32): {size: 4, apply: set}, uint32(elf.R_SPARC_UA64): {size: 8, apply: set},
+	uint32(elf.R_SPARC_DISP32): {size: 4, apply: set, pc: true}, uint32(elf.R_SPARC_DISP64): {size: 8, apply: set, pc: true},
+	76: {size: 4, apply: set}, 77: {size: 8, apply: set}, // R_SPARC_TLS_DTPOFF32 and 64
 }
 
 // addresses gives each section of memory an address of its own, where they have none
@@ -130,8 +169,13 @@ func relocate(e *elffile.ELF, data []byte, section *elffile.Section, entries, sy
 	for n := 0; len(entries) >= size; n++ {
 		offset, info := number(e.Order, entries, word), number(e.Order, entries[word:], word)
 		symbol, kind := info>>32, uint32(info)
-		if word == 4 {
+		switch {
+		case word == 4:
 			symbol, kind = info>>8, uint32(info)&0xff
+		case e.Machine == elf.EM_MIPS && e.Order == binary.ByteOrder(binary.LittleEndian):
+			// A word and four bytes, not a number of 64 bits: of the bytes the last is the
+			// type, and the others are more types to apply, which compilers leave 0 here.
+			symbol, kind = info&math.MaxUint32, bits.ReverseBytes32(uint32(info>>32))
 		}
 		how, ok := known[kind]
 		if !ok {
@@ -197,6 +241,12 @@ func putNumber(order binary.ByteOrder, b []byte, v uint64) {
 		b[0] = byte(v)
 	case 2:
 		order.PutUint16(b, uint16(v))
+	case 3:
+		if order == binary.ByteOrder(binary.LittleEndian) {
+			b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16)
+		} else {
+			b[0], b[1], b[2] = byte(v>>16), byte(v>>8), byte(v)
+		}
 	case 4:
 		order.PutUint32(b, uint32(v))
 	case 8:
