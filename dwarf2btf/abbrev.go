@@ -46,8 +46,12 @@ const (
 	slotSpecification
 	slotExternal
 	slotAddress // the location of a variable, if it is an address
+	slotDwoName // the file that has a unit's entries
 	slots
 )
+
+// slotNames are the slots that hold a name.
+const slotNames = 1<<slotName | 1<<slotDwoName
 
 // slotRefs are the slots that hold the place of an entry.
 const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature | 1<<slotOrigin | 1<<slotSpecification
@@ -60,6 +64,7 @@ var slotOf = slotsByAttribute(map[uint64]uint8{
 	atBitSize: slotBitSize, atSibling: slotSibling, atSignature: slotSignature,
 	atLanguage: slotLanguage, atStrOffsetsBase: slotStrOffsets, atAddrBase: slotAddrBase,
 	atAbstractOrigin: slotOrigin, atSpecification: slotSpecification, atExternal: slotExternal, atLocation: slotAddress,
+	atDwoName: slotDwoName,
 })
 
 func slotsByAttribute(m map[uint64]uint8) (t [0x80]uint8) {
@@ -230,8 +235,8 @@ func (a *abbrevs) parse(u *unit, data []byte, at uint64, functions bool) (int, e
 			want = 1 << slotSibling
 		}
 		switch tag {
-		case tagCompileUnit, tagPartialUnit, tagTypeUnit:
-			want = 1<<slotLanguage | 1<<slotStrOffsets | 1<<slotAddrBase
+		case tagCompileUnit, tagPartialUnit, tagTypeUnit, tagSkeletonUnit:
+			want = 1<<slotLanguage | 1<<slotStrOffsets | 1<<slotAddrBase | 1<<slotDwoName
 		}
 		start := pos + 1
 		var err error
@@ -282,6 +287,9 @@ func (a *abbrevs) compile(u *unit, data []byte, pos int, want uint32) (int, erro
 		if size == -2 {
 			return 0, fmt.Errorf("%w: form 0x%x of attribute 0x%x is of no known size", errAbbrev, form, at)
 		}
+		if at == atGNUDwoName {
+			at = atDwoName
+		}
 		slot := uint8(0)
 		if want != 0 && at < uint64(len(slotOf)) {
 			slot = slotOf[at]
@@ -301,7 +309,7 @@ func (a *abbrevs) compile(u *unit, data []byte, pos int, want uint32) (int, erro
 				s.code = stepStrp4
 			case form == formString && slot == slotName:
 				s.code = stepString
-			case slot == slotName || slotRefs>>slot&1 != 0:
+			case (slotNames|slotRefs)>>slot&1 != 0:
 			case form == formData1 || form == formFlag:
 				s.code = stepU1
 			case form == formData2:

@@ -39,6 +39,7 @@ type testUnit struct {
 	root      []attr
 	signature uint64
 	typeLabel label
+	more      int // bytes of the header, of unit types that have them
 	entries   []*entry
 	start     int
 }
@@ -183,6 +184,7 @@ func (f *testFile) unit(b []byte, u *testUnit) []byte {
 		}
 		b = f.put(b, offSize, uint64(at))
 	}
+	b = append(b, make([]byte, u.more)...)
 	codes := map[string]uint64{}
 	root := &entry{tag: u.tag, children: u.entries, attrs: append([]attr{{atLanguage, formData1, uint64(12)}}, u.root...)}
 	if u.language != 0 {

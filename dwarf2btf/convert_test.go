@@ -294,8 +294,7 @@ func TestVersionsAndForms(t *testing.T) {
 
 func TestUnitsThatAreLeftOut(t *testing.T) {
 	f := one(base("", "int", 4, ateSigned))
-	f.units = append(f.units, &testUnit{language: langRust, entries: []*entry{base("", "u8", 1, 7)}},
-		&testUnit{tag: tagSkeletonUnit, entries: []*entry{base("", "u16", 2, 7)}}, &testUnit{})
+	f.units = append(f.units, &testUnit{language: langRust, entries: []*entry{base("", "u8", 1, 7)}}, &testUnit{})
 	expect(t, convert(t, f.bytes(), Options{}), `[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED`)
 }
 
@@ -305,6 +304,35 @@ func TestErrors(t *testing.T) {
 	}
 	if _, err := Convert(elffile.Bytes([]byte("text")), Options{}); !errors.Is(err, elffile.ErrNotELF) {
 		t.Error(err)
+	}
+}
+
+// Types that are in .dwo files are said to be missing, not left out.
+func TestSplitDWARF(t *testing.T) {
+	strOffsets := attr{atStrOffsetsBase, formSecOffset, 8}
+	for _, u := range []*testUnit{
+		{kind: utSkeleton, tag: tagSkeletonUnit, root: []attr{{atDwoName, formStrp, "some.dwo"}}, more: 8},
+		{kind: utSkeleton, tag: tagSkeletonUnit, root: []attr{{atDwoName, formStrx1, "some.dwo"}, strOffsets}, more: 8},
+		{tag: tagSkeletonUnit, root: []attr{{atDwoName, formStrp, "some.dwo"}}, entries: []*entry{base("", "u16", 2, 7)}},
+		{kind: utSkeleton, tag: tagCompileUnit, root: []attr{{atDwoName, formLineStrp, "some.dwo"}}, more: 8},
+		{tag: tagCompileUnit, root: []attr{{atDwoName, formString, "some.dwo"}}},
+		{version: 4, root: []attr{{atGNUDwoName, formStrp, "some.dwo"}}},
+		{version: 4, root: []attr{{atGNUDwoName, formString, "some.dwo"}}, entries: []*entry{{tag: tagSubprogram}}},
+	} {
+		f := &testFile{units: []*testUnit{{entries: []*entry{base("", "int", 4, ateSigned)}}, u}}
+		_, err := Convert(elffile.Bytes(f.bytes()), Options{})
+		if err == nil || !strings.Contains(err.Error(), "split DWARF") || !strings.Contains(err.Error(), `"some.dwo"`) || !strings.Contains(err.Error(), fmt.Sprintf("0x%x", u.start)) {
+			t.Errorf("%+v: %v", u, err)
+		}
+	}
+	for _, kind := range []uint8{utSplitCompile, utSplitType} {
+		f := &testFile{units: []*testUnit{{kind: kind, more: 8, entries: []*entry{base("", "int", 4, ateSigned)}}}}
+		if kind == utSplitType {
+			f.units[0].more = 12
+		}
+		if _, err := Convert(elffile.Bytes(f.bytes()), Options{}); err == nil || !strings.Contains(err.Error(), "split DWARF") {
+			t.Errorf("unit type %d: %v", kind, err)
+		}
 	}
 }
 

@@ -171,8 +171,11 @@ func (d *decoder) entryError(pos int) error {
 // decode adds a unit's types to types and items.
 func (d *decoder) decode(u *unit) error {
 	d.unit, d.data = u, u.data[:u.end]
-	if u.first == u.end || u.kind == utSkeleton || u.kind == utSplitCompile || u.kind == utSplitType {
+	switch {
+	case u.first == u.end:
 		return nil
+	case u.kind == utSplitCompile || u.kind == utSplitType:
+		return fmt.Errorf("it is a unit of a .dwo file: %w", errSplit)
 	}
 	var err error
 	if d.abbr, err = d.cache.get(u); err != nil {
@@ -187,6 +190,8 @@ func (d *decoder) decode(u *unit) error {
 	}
 	return d.finish()
 }
+
+var errSplit = errors.New("split DWARF is not supported, build without -gsplit-dwarf")
 
 // unitEntry reads the first entry, and says whether the rest is to be left out.
 func (d *decoder) unitEntry() (skip bool, err error) {
@@ -208,20 +213,26 @@ func (d *decoder) unitEntry() (skip bool, err error) {
 		return false, fmt.Errorf("%w at offset 0x%x: abbreviation %d is not there", errEntry, u.first, code)
 	}
 	switch ab.tag {
-	case tagCompileUnit, tagPartialUnit, tagTypeUnit:
-	case tagSkeletonUnit:
-		return true, nil
+	case tagCompileUnit, tagPartialUnit, tagTypeUnit, tagSkeletonUnit:
 	default:
 		return false, fmt.Errorf("%w at offset 0x%x: tag 0x%x, expected a unit's", errEntry, u.first, ab.tag)
 	}
-	if d.attributes(d.abbr.steps[ab.read:ab.readEnd], pos) < 0 {
+	steps := d.abbr.steps[ab.read:ab.readEnd]
+	if d.attributes(steps, pos) < 0 {
 		return false, d.entryError(u.first)
-	}
-	if d.set>>slotStrOffsets&1 != 0 {
-		d.strOffsetsBase = d.vals[slotStrOffsets]
 	}
 	if d.set>>slotAddrBase&1 != 0 {
 		d.addrBase = d.vals[slotAddrBase]
+	}
+	if d.set>>slotStrOffsets&1 != 0 {
+		// What depends on it may be in front of it.
+		d.strOffsetsBase = d.vals[slotStrOffsets]
+		if d.attributes(steps, pos) < 0 {
+			return false, d.entryError(u.first)
+		}
+	}
+	if u.kind == utSkeleton || ab.tag == tagSkeletonUnit || d.set>>slotDwoName&1 != 0 {
+		return false, fmt.Errorf("its types are in the file %q: %w", d.name(uint32(d.get(slotDwoName))), errSplit)
 	}
 	language := d.get(slotLanguage)
 	return language == langRust || language == langRustOld || !ab.children, nil

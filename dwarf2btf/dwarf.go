@@ -68,6 +68,8 @@ const (
 	atDataBitOffset      = 0x6b
 	atStrOffsetsBase     = 0x72
 	atAddrBase           = 0x73
+	atDwoName            = 0x76
+	atGNUDwoName         = 0x2130
 )
 
 // Forms.

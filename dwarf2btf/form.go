@@ -165,7 +165,7 @@ func (d *decoder) readForm(slot uint8, pos int, form uint64, implicit int64) (v 
 	switch next = u.skipForm(data, pos, form); {
 	case next < 0:
 		return 0, -1, false
-	case slot == slotName || slot == slotConst && isStringForm(form):
+	case slotNames>>slot&1 != 0 || slot == slotConst && isStringForm(form):
 		v, ok = d.readName(pos, form)
 		return v, next, ok
 	case slotRefs>>slot&1 != 0:
