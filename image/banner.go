@@ -18,19 +18,33 @@ const bannerStart = "Linux version "
 // findBanner returns the first banner in b, without the line's end, "" if there
 // is none. Kernels have formats that begin like one, and what is compressed may
 // have the beginning of one as it is.
+//
+// Since 6.1 there are two: one is made before the number of the build is known, and
+// has none. It counts only if there is no other.
 func findBanner(b []byte) string {
+	unnumbered := ""
 	for {
 		i := bytes.Index(b, []byte(bannerStart))
 		if i < 0 {
-			return ""
+			return unnumbered
 		}
 		b = b[i:]
 		line := b[:min(len(b), maxBanner)]
 		if end := bytes.IndexAny(line, "\n\x00"); end > 0 && isVersion(line[len(bannerStart):end]) {
-			return string(line[:end])
+			if banner := string(line[:end]); isNumbered(banner) {
+				return banner
+			} else if unnumbered == "" {
+				unnumbered = banner
+			}
 		}
 		b = b[len(bannerStart):]
 	}
+}
+
+// isNumbered reports whether a banner says the number of the build.
+func isNumbered(banner string) bool {
+	i := strings.LastIndex(banner, ") #") + len(") #")
+	return i < len(banner) && '0' <= banner[i] && banner[i] <= '9'
 }
 
 // isVersion reports whether text is a banner from the release on: RELEASE
@@ -114,6 +128,7 @@ func (c *content) banner() (string, error) {
 		return findBanner(c.bytes), nil
 	}
 	sections := c.elf.Sections
+	unnumbered := ""
 	for _, wanted := range []func(s *elffile.Section) bool{
 		func(s *elffile.Section) bool { return s.Name == ".rodata" },
 		func(s *elffile.Section) bool { return strings.HasPrefix(s.Name, ".rodata") || s.Name == ".init.rodata" },
@@ -128,15 +143,17 @@ func (c *content) banner() (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("section %s: %w", s.Name, err)
 			}
-			if banner := findBanner(b[0]); banner != "" {
+			if banner := findBanner(b[0]); isNumbered(banner) {
 				return banner, nil
+			} else if unnumbered == "" {
+				unnumbered = banner
 			}
 		}
 	}
 	if len(sections) == 0 {
 		return findBanner(c.bytes), nil
 	}
-	return "", nil
+	return unnumbered, nil
 }
 
 // modinfo reads the section .modinfo: texts KEY=VALUE that end with a zero.

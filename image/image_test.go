@@ -218,3 +218,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// A kernel whose only banner has no number is told by that.
+func TestUnnumberedBanner(t *testing.T) {
+	file := sampleELF(binary.LittleEndian, elf.ELFCLASS64, elf.ET_EXEC, elf.EM_X86_64,
+		sampleSection{".rodata", elf.SHT_PROGBITS, []byte(unnumbered + "\n\x00")}, sampleSection{".BTF", elf.SHT_PROGBITS, sampleTypes(t, binary.LittleEndian)})
+	for name, b := range map[string][]byte{"ELF": file, "flat": append([]byte("?"), file...)} {
+		if banner, err := New(name, b).Banner(); err != nil || banner != unnumbered {
+			t.Errorf("%s: %q, %v", name, banner, err)
+		}
+	}
+}

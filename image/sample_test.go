@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -18,6 +19,9 @@ import (
 )
 
 const sampleBanner = "Linux version 6.1.0-50-sample (builder@example.org) (gcc-12 (Debian 12.2.0) 12.2.0, GNU ld 2.40) #1 SMP Debian 6.1.176-1 (2026-07-02)"
+
+// unnumbered is what kernels have beside it.
+var unnumbered = strings.Replace(sampleBanner, "#1", "#", 1)
 
 // sampleTypes are a kernel's, as far as a reader of images can tell.
 func sampleTypes(t testing.TB, order binary.ByteOrder) []byte {
@@ -128,7 +132,7 @@ func sampleELF(order binary.AppendByteOrder, class elf.Class, typ elf.Type, mach
 }
 
 func rodata() sampleSection {
-	return sampleSection{".rodata", elf.SHT_PROGBITS, []byte("Linux version %s (%s)\n\x00" + sampleBanner + "\n\x00")}
+	return sampleSection{".rodata", elf.SHT_PROGBITS, []byte("Linux version %s (%s)\n\x00" + unnumbered + "\n\x00" + sampleBanner + "\n\x00")}
 }
 
 // sampleVmlinux is an x86-64 kernel.

@@ -96,12 +96,12 @@ Dir::Cache "%[1]s/cache";
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "%[1]s/sources";
 APT::Architecture "amd64";
-APT::Architectures { "amd64"; "i386"; };
+APT::Architectures { %[2]s };
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-`, root)
+`, root, architectures(w.Arch))
 	for name, content := range map[string]string{"sources/debian.sources": sources, "apt.conf": conf, "state/status": ""} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
 			return err
@@ -110,6 +110,14 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 	c.Log("apt-get update for %s, from the mirror that this machine uses", w.Suite)
 	_, err = c.apt(ctx, "", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
 	return err
+}
+
+// architectures is a list for apt's configuration, which has to have its own architecture.
+func architectures(arch string) string {
+	if arch == "amd64" {
+		return `"amd64";`
+	}
+	return fmt.Sprintf(`"amd64"; %q;`, arch)
 }
 
 // apt runs one of apt's programs by the cache's configuration and returns what it printed.

@@ -39,7 +39,7 @@ type Kernel struct {
 	Folder  string // the kernel's own in the cache; others may keep what they derive from the kernel there
 }
 
-// Image is the path of the kernel's vmlinuz.
+// Image is the path of the kernel's vmlinuz, or of what its architecture has in place of one.
 func (k *Kernel) Image() string { return filepath.Join(k.Folder, vmlinuz.name) }
 
 // Vmlinux is the path of the kernel as it was linked, with its debug information. It is there if it was wanted (Wanted.Debug).
@@ -68,7 +68,11 @@ func debugModule(name string) part {
 
 // parts are the files that are wanted.
 func (w Wanted) parts() []part {
-	list := []part{vmlinuz}
+	image := vmlinuz
+	if w.Arch == "ppc64el" || w.Arch == "riscv64" {
+		image.member = "./boot/vmlinux-RELEASE" // not compressed, and called so
+	}
+	list := []part{image}
 	if w.Debug {
 		list = append(list, vmlinux)
 	}
