@@ -148,10 +148,7 @@ func archOf(start []byte) string {
 			return ""
 		}
 		head := bytes.Clone(start[:64])
-		clear(head[32:64:64]) // no section table
-		if head[elf.EI_CLASS] == byte(elf.ELFCLASS64) {
-			clear(head[40:48])
-		}
+		clear(head[32:]) // no section table, in either class
 		e, err := elffile.Parse(elffile.Bytes(head))
 		if err != nil {
 			return ""

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -99,7 +100,10 @@ type Image struct {
 type Option func(*Image)
 
 // MaxBytes limits what is expanded of an image in bytes, all attempts together.
-func MaxBytes(n int64) Option { return func(i *Image) { i.maxBytes = n } }
+func MaxBytes(n int64) Option {
+	// On 32 bits there is no more than half of that.
+	return func(i *Image) { i.maxBytes = min(max(n, 0), math.MaxInt/2) }
+}
 
 // Open opens a file. A regular one is mapped where the system can: who shortens
 // it meanwhile makes BTF and Banner fail. Nothing is expanded yet. Errors name
