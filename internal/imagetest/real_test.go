@@ -14,8 +14,8 @@ import (
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/hub"
 	"github.com/btfgen/btfgen/image"
+	"github.com/btfgen/btfgen/internal/debkernel"
 	"github.com/btfgen/btfgen/internal/need"
-	"github.com/btfgen/btfgen/internal/vmtest/debkernel"
 )
 
 const (
