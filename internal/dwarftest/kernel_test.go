@@ -90,6 +90,12 @@ func TestDebugKernel(t *testing.T) {
 		}
 		compareKernels(t, Two{Names: [2]string{"ours", "its own"}, BTF: [2]*btf.BTF{ours.BTF, carried}})
 	})
+	t.Run("vmlinuz", func(t *testing.T) {
+		measure(t, exec.Command(btfgen, "extract", "--quiet", "--out", out("vmlinuz"), k.Image()))
+		if booted := readBTF(t, out("vmlinuz")); !bytes.Equal(booted.raw, own) {
+			t.Errorf("the package's vmlinuz has another BTF, of %d bytes, than the debug package's vmlinux, of %d", len(booted.raw), len(own))
+		}
+	})
 	t.Run("relocations", func(t *testing.T) { compareRelocations(t, ours, theirs) })
 	c := measure(t, extract(btfgen, vmlinux, out("functions"), "--functions"))
 	t.Logf("with functions: %v", c)

@@ -38,10 +38,7 @@ func cpu(t *testing.T) time.Duration {
 func TestRealDebugPackage(t *testing.T) {
 	need.Asked(t, "BTFGEN_IMAGE", "image")
 	dpkg, tar := need.Tool(t, "dpkg-deb"), need.Tool(t, "tar")
-	path := os.Getenv(packageVar)
-	if path == "" {
-		need.Missing(t, "a debug package of a kernel: set %s to a .deb", packageVar)
-	}
+	path := need.Given(t, packageVar, "a kernel's debug package, a .deb")
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -108,6 +108,17 @@ func Asked(t testing.TB, variable, makeTarget string) {
 	}
 }
 
+// Given returns the value of an environment variable that names a file which only the user has, a large one for
+// instance, and skips the test if there is none: in CI as well, since it is no need that CI could meet.
+func Given(t testing.TB, variable, what string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		t.Skipf("only on demand: set %s to %s", variable, what)
+	}
+	return value
+}
+
 // Long skips the test under go test -short, in CI as well: the same test runs there without -short.
 func Long(t testing.TB) {
 	t.Helper()

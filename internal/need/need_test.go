@@ -191,6 +191,20 @@ func TestAsked(t *testing.T) {
 	expectPass(t, record(t, ask))
 }
 
+func TestGiven(t *testing.T) {
+	const variable = "BTFGEN_TEST_GIVEN"
+	var got string
+	ask := func(t testing.TB) { got = Given(t, variable, "a file") }
+	t.Setenv("CI", "true")
+	t.Setenv(variable, "")
+	expectSkip(t, record(t, ask), variable+" to a file")
+	t.Setenv(variable, "f")
+	expectPass(t, record(t, ask))
+	if got != "f" {
+		t.Errorf("%q, expected f", got)
+	}
+}
+
 func TestLong(t *testing.T) {
 	v := record(t, Long)
 	if testing.Short() {
