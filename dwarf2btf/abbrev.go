@@ -20,6 +20,7 @@ const (
 	classTag             // a BTF tag of the type or member that it is in
 	classFunction        // a function, if functions are asked for
 	classVariable        // a variable, likewise
+	classImport          // all that another unit has
 )
 
 // An attribute that is asked for has a slot. What is read of an entry stands in an
@@ -47,6 +48,7 @@ const (
 	slotExternal
 	slotAddress // the location of a variable, if it is an address
 	slotDwoName // the file that has a unit's entries
+	slotImport  // a unit
 	slots
 )
 
@@ -54,7 +56,7 @@ const (
 const slotNames = 1<<slotName | 1<<slotDwoName
 
 // slotRefs are the slots that hold the place of an entry.
-const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature | 1<<slotOrigin | 1<<slotSpecification
+const slotRefs = 1<<slotType | 1<<slotSibling | 1<<slotSignature | 1<<slotOrigin | 1<<slotSpecification | 1<<slotImport
 
 // slotOf has slot+1 by attribute, 0 for those that nobody asks for.
 var slotOf = slotsByAttribute(map[uint64]uint8{
@@ -64,7 +66,7 @@ var slotOf = slotsByAttribute(map[uint64]uint8{
 	atBitSize: slotBitSize, atSibling: slotSibling, atSignature: slotSignature,
 	atLanguage: slotLanguage, atStrOffsetsBase: slotStrOffsets, atAddrBase: slotAddrBase,
 	atAbstractOrigin: slotOrigin, atSpecification: slotSpecification, atExternal: slotExternal, atLocation: slotAddress,
-	atDwoName: slotDwoName,
+	atDwoName: slotDwoName, atImport: slotImport,
 })
 
 func slotsByAttribute(m map[uint64]uint8) (t [0x80]uint8) {
@@ -85,6 +87,7 @@ var wanted = [...]uint32{
 	classFunction: 1<<slotName | 1<<slotType | 1<<slotOrigin | 1<<slotSpecification | 1<<slotDeclaration | 1<<slotExternal,
 	classVariable: 1<<slotName | 1<<slotType | 1<<slotOrigin | 1<<slotSpecification | 1<<slotDeclaration | 1<<slotExternal | 1<<slotAddress,
 	classTag:      1<<slotName | 1<<slotConst,
+	classImport:   1 << slotImport,
 	classEnter:    0, classLeaf: 0, classVarargs: 0,
 }
 
@@ -117,6 +120,8 @@ func classOf(tag uint64, functions bool) uint8 {
 		return classVarargs
 	case tagLLVMAnnotation:
 		return classTag
+	case tagImportedUnit:
+		return classImport
 	case tagInlinedSubroutine, tagCallSite, tagGNUCallSite, tagDwarfProcedure:
 		// What is inlined has its types where it is from.
 		return classLeaf

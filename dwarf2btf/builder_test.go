@@ -39,7 +39,8 @@ type testUnit struct {
 	root      []attr
 	signature uint64
 	typeLabel label
-	more      int // bytes of the header, of unit types that have them
+	label     string // what imports call it
+	more      int    // bytes of the header, of unit types that have them
 	entries   []*entry
 	start     int
 }
@@ -186,7 +187,7 @@ func (f *testFile) unit(b []byte, u *testUnit) []byte {
 	}
 	b = append(b, make([]byte, u.more)...)
 	codes := map[string]uint64{}
-	root := &entry{tag: u.tag, children: u.entries, attrs: append([]attr{{atLanguage, formData1, uint64(12)}}, u.root...)}
+	root := &entry{label: u.label, tag: u.tag, children: u.entries, attrs: append([]attr{{atLanguage, formData1, uint64(12)}}, u.root...)}
 	if u.language != 0 {
 		root.attrs[0].value = u.language
 	}

@@ -223,22 +223,52 @@ func (w *worker) read(unit int) error {
 	})
 }
 
-// readAll decodes all units.
+// readAll decodes all units; of the alternate file those that count.
 func (w *worker) readAll() error {
-	size := 0
+	size, all := 0, 0
+	own := len(w.units) // how many are not the alternate file's
 	for f := w.file; f != nil; f = f.alt {
-		size += len(f.info) + len(f.types)
+		all += len(f.info) + len(f.types)
+	}
+	for i := range w.units {
+		if w.units[i].file != w.file {
+			own = i
+			break
+		}
+		size += w.units[i].end - w.units[i].start
 	}
 	return w.try(func() error {
-		w.index.reset(0, size)
-		done := 0
-		for i := range w.units {
-			u := &w.units[i]
+		w.index.reset(0, all)
+		w.reached.reset(len(w.units))
+		done, size := 0, size
+		decode := func(u *unit) error {
 			if err := w.decode(u); err != nil {
 				return u.wrap(err)
 			}
 			done += u.end - u.start
 			w.types, w.items = foresee(w.types, done, size), foresee(w.items, done, size)
+			return nil
+		}
+		for i := range own {
+			if err := decode(&w.units[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.reachAll(); err != nil {
+			return err
+		}
+		for i := own; i < len(w.units); i++ {
+			if w.reached.is[i] {
+				size += w.units[i].end - w.units[i].start
+			}
+		}
+		for i := own; i < len(w.units); i++ {
+			if !w.reached.is[i] {
+				continue
+			}
+			if err := decode(&w.units[i]); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

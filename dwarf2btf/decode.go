@@ -31,6 +31,7 @@ type decoder struct {
 	addrBase       uint64
 	links          bool // there was a reference that may leave the unit
 	everything     bool // also look where types are not expected
+	reached        reachedUnits
 
 	types []typ
 	items []item

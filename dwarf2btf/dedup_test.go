@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,6 +203,36 @@ func TestAlternateFile(t *testing.T) {
 		_, err := Convert(elffile.Bytes(raw), Options{Alternate: func(string, []byte) (elffile.File, error) { return nil, missing }})
 		if !errors.Is(err, missing) {
 			t.Error(err)
+		}
+	}
+}
+
+// Of the alternate file those units count that are imported or referred to, directly or not.
+func TestAlternateFileOfManyFiles(t *testing.T) {
+	partial := func(l string, entries ...*entry) *testUnit {
+		return &testUnit{tag: tagPartialUnit, kind: utPartial, entries: entries, label: l}
+	}
+	other := &testFile{units: []*testUnit{
+		partial("a", base("", "a", 4, ateSigned)),
+		partial("b", base("", "b", 4, ateSigned), &entry{tag: tagImportedUnit, attrs: []attr{{atImport, formRefAddr, label("d")}}}),
+		partial("c", base("", "c", 4, ateSigned), &entry{tag: tagImportedUnit, attrs: []attr{{atImport, formRefAddr, label("a")}}}),
+		partial("d", base("", "d", 4, ateSigned), &entry{tag: tagTypedef, attrs: []attr{named("D"), {atType, formRefAddr, label("e")}}}),
+		partial("", base("e", "e", 4, ateSigned)),
+		partial("", base("f", "f", 4, ateSigned), base("", "g", 4, ateSigned)),
+	}}
+	alternate := other.bytes()
+	o := Options{Alternate: func(string, []byte) (elffile.File, error) { return elffile.Bytes(alternate), nil }}
+	for _, form := range []uint64{formGNURefAlt, formRefSup4} {
+		f := one(&entry{tag: tagImportedUnit, attrs: []attr{{atImport, form, uint64(other.labels["b"].at)}}},
+			&entry{tag: tagPointerType, attrs: []attr{{atType, form, uint64(other.labels["f"].at)}}})
+		f.more = []testSection{{name: ".gnu_debugaltlink", data: []byte("shared\x00\xab")}}
+		b := convert(t, f.bytes(), o)
+		var got []string
+		for id := b.Start(); id < b.End(); id++ {
+			got = append(got, b.Name(id))
+		}
+		if slices.Sort(got); strings.Join(got, " ") != " D b d e f g" {
+			t.Errorf("there are %q", got)
 		}
 	}
 }

@@ -33,6 +33,7 @@ const (
 	tagInterfaceType       = 0x38
 	tagUnspecifiedType     = 0x3b
 	tagPartialUnit         = 0x3c
+	tagImportedUnit        = 0x3d
 	tagSharedType          = 0x40
 	tagTypeUnit            = 0x41
 	tagRvalueReferenceType = 0x42
@@ -54,6 +55,7 @@ const (
 	atBitOffset          = 0x0c
 	atBitSize            = 0x0d
 	atLanguage           = 0x13
+	atImport             = 0x18
 	atConstValue         = 0x1c
 	atUpperBound         = 0x2f
 	atAbstractOrigin     = 0x31

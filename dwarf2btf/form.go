@@ -168,6 +168,12 @@ func (d *decoder) readForm(slot uint8, pos int, form uint64, implicit int64) (v 
 	case slotNames>>slot&1 != 0 || slot == slotConst && isStringForm(form):
 		v, ok = d.readName(pos, form)
 		return v, next, ok
+	case slot == slotImport:
+		// It has no part in what the unit's own types are.
+		links := d.links
+		v, ok = d.readRef(pos, form)
+		d.links = links
+		return v, next, ok
 	case slotRefs>>slot&1 != 0:
 		v, ok = d.readRef(pos, form)
 		return v, next, ok
@@ -230,21 +236,27 @@ func (d *decoder) readRef(pos int, form uint64) (v uint64, ok bool) {
 		if v >= uint64(len(u.file.info)) {
 			return 0, false
 		}
-		d.links = true
-		return uint64(u.file.infoAt) + v, true
+		return d.linkTo(uint64(u.file.infoAt) + v), true
 	case formRefSig8:
-		d.links = true
 		p, ok := d.signatures[v]
-		return uint64(p), ok
+		return d.linkTo(uint64(p)), ok
 	case formGNURefAlt, formRefSup4, formRefSup8:
 		alt := u.file.alt
 		if alt == nil || v >= uint64(len(alt.info)) {
 			return 0, false
 		}
-		d.links = true
-		return uint64(alt.infoAt) + v, true
+		return d.linkTo(uint64(alt.infoAt) + v), true
 	}
 	return 0, false
+}
+
+// linkTo notes a reference that may leave the unit.
+func (d *decoder) linkTo(to uint64) uint64 {
+	d.links = true
+	if alt := d.file.alt; alt != nil && to >= uint64(alt.infoAt) {
+		d.reached.add(d.unitIndex(place(to)))
+	}
+	return to
 }
 
 func isStringForm(form uint64) bool {

@@ -133,6 +133,14 @@ func (u *unit) header(types bool) error {
 
 // unitAt is the unit that has the entry at a place, nil if none has.
 func (in *input) unitAt(at place) *unit {
+	if i := in.unitIndex(at); i >= 0 {
+		return &in.units[i]
+	}
+	return nil
+}
+
+// unitIndex is the number of the unit that has the entry at a place, -1 if none has.
+func (in *input) unitIndex(at place) int {
 	i, ok := slices.BinarySearchFunc(in.units, at, func(u unit, at place) int {
 		switch {
 		case at < u.place(u.first):
@@ -143,7 +151,7 @@ func (in *input) unitAt(at place) *unit {
 		return 0
 	})
 	if !ok {
-		return nil
+		return -1
 	}
-	return &in.units[i]
+	return i
 }
