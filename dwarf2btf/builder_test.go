@@ -221,6 +221,7 @@ func (f *testFile) entry(b []byte, u *testUnit, e *entry, codes map[string]uint6
 	e.at, e.unit = len(b), u
 	if e.label != "" {
 		f.labels[e.label] = e
+		f.labels[ownLabel(u, e.label)] = e
 	}
 	b = putUleb(b, code)
 	for _, a := range e.attrs {
@@ -235,6 +236,9 @@ func (f *testFile) entry(b []byte, u *testUnit, e *entry, codes map[string]uint6
 	return b
 }
 
+// ownLabel is what a label is called that other units may have too.
+func ownLabel(u *testUnit, l string) string { return fmt.Sprintf("%p %s", u, l) }
+
 func (f *testFile) value(b []byte, u *testUnit, form uint64, value any, offSize int) []byte {
 	var v uint64
 	switch x := value.(type) {
@@ -245,7 +249,10 @@ func (f *testFile) value(b []byte, u *testUnit, form uint64, value any, offSize 
 	case uint64:
 		v = x
 	case label:
-		e := f.labels[string(x)]
+		e := f.labels[ownLabel(u, string(x))]
+		if e == nil {
+			e = f.labels[string(x)]
+		}
 		if e == nil {
 			e = &entry{unit: u} // the first time
 		}

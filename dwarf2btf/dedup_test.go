@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -254,4 +255,40 @@ func TestTypesWithinInlinedFunctions(t *testing.T) {
 	expect(t, convert(t, f.bytes(), Options{}), want)
 	f.units = append(f.units, &testUnit{entries: []*entry{{tag: tagPointerType, attrs: []attr{{atType, formRefAddr, label("s")}}}}})
 	expect(t, convert(t, f.bytes(), Options{}), want)
+}
+
+// What is written does not depend on which unit is done first: the first unit here
+// takes longer than the others, which have less to say of the same types.
+func TestPaceOfWorkers(t *testing.T) {
+	types := func(more ...*entry) *testUnit {
+		return &testUnit{entries: append([]*entry{integer(), base("l", "long", 8, ateSigned), pointer("xp", "x"), pointer("dp", "d"),
+			structure("o", "outer", 16, member("x", "xp", 0), member("d", "dp", 8)),
+			pointer("op", "o"), modifier("", tagTypedef, named("outer_t"), ref("op"))}, more...)}
+	}
+	unit := func(second string, known bool) *testUnit {
+		x := declared("x", "inner")
+		if known {
+			x = structure("x", "inner", 8, member("d", "dp", 0), member("o", "op", 0))
+		}
+		return types(x, structure("d", "clash", 8, member("m", second, 0)))
+	}
+	// The last only declares: the class without refinement is written as well.
+	last := types(declared("x", "inner"), declared("d", "clash"))
+	for _, slow := range []bool{true, false} {
+		f := &testFile{units: []*testUnit{unit("i", slow), unit("i", !slow), unit("l", true), unit("l", false), last}}
+		for n := range 2000 {
+			p := pointer(fmt.Sprint(n), "i")
+			f.units[0].entries = append(f.units[0].entries, p, modifier("", tagTypedef, named(fmt.Sprintf("t%d", n)), ref(fmt.Sprint(n))))
+		}
+		raw := f.bytes()
+		want, err := Convert(elffile.Bytes(raw), Options{Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 20 {
+			if got, err := Convert(elffile.Bytes(raw), Options{Workers: 2 + n%4}); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("with %d workers, slow %v: the output is another, %v", 2+n%4, slow, err)
+			}
+		}
+	}
 }

@@ -12,9 +12,8 @@
 // The reference for what becomes of an entry is pahole 1.24 with libbpf 1.1's
 // deduplication. What is different here:
 //
-//   - Partial units (dwz), the alternate file (what is imported or referred to of it) and
-//     type units are read; pahole leaves
-//     out the first two and loses types of the last.
+//   - Partial units (dwz), type units, and what is imported or referred to of the
+//     alternate file are read; pahole leaves out dwz's and loses types of type units.
 //   - _Atomic is left out, as later versions do; pahole 1.24 makes void of the type.
 //   - A complex number is an INT of its size, and a C++ reference a PTR; pahole gives up.
 //   - Numbers that BTF has no room for are errors; pahole cuts them off.

@@ -2,6 +2,7 @@ package dwarf2btf
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -51,12 +52,7 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 			order = append(order, c)
 		}
 	}
-	slices.SortFunc(order, func(a, b class) int {
-		if own[a] < own[b] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(order, func(a, b class) int { return t.earlier(own, a, b) })
 	if err := in.finite(t, order, to); err != nil {
 		return nil, err
 	}
@@ -83,6 +79,22 @@ func (in *input) emit(t *table, workers []*worker) ([]byte, error) {
 	}
 	w.datasec(order, ids)
 	return w.bytes()
+}
+
+// earlier compares classes by where they came first. A class and a refinement of it
+// may have come in one place; what then decides must not depend on the classes'
+// numbers, which depend on the pace of the workers.
+func (t *table) earlier(first []uint64, a, b class) int {
+	if c := cmp.Compare(first[a], first[b]); c != 0 {
+		return c
+	}
+	if x, y := t.refines(a) != 0, t.refines(b) != 0; x != y {
+		if x {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(t.keys[a].a, t.keys[b].a), cmp.Compare(t.keys[a].b, t.keys[b].b))
 }
 
 // indexType finds the type of arrays' indices: int, if there is one, else one that is
@@ -122,7 +134,7 @@ func (t *table) pickFunctions(in *input, to []class, first []uint64) {
 		byName := make(map[uint64]class, len(functions))
 		for _, c := range functions {
 			key := hashName(in.name(t.record(c)[recordName]))
-			if other, ok := byName[key]; !ok || first[c] < first[other] {
+			if other, ok := byName[key]; !ok || t.earlier(first, c, other) < 0 {
 				byName[key] = c
 			}
 		}

@@ -329,12 +329,19 @@ func (w *worker) putRefined(a *ambiguity, unit int) error {
 		}
 		refined, isNew := t.add(t.keys[c].and(r.leads[i]))
 		if isNew {
-			w.fresh = append(w.fresh, int32(i))
-			t.base = append(t.base, make([]class, int(refined)+1-len(t.base))...)
+			more := int(refined) + 1 - len(t.base)
+			t.base, t.from = append(t.base, make([]class, more)...), append(t.from, make([]uint64, more)...)
 			t.base[refined] = c
 			if t.leads == nil {
 				t.leads = map[class][]class{}
 			}
+		}
+		// What is a definition for one unit is only a declaration for another: the record
+		// is that of the entry that comes first, whichever unit was done first.
+		if at := cameAt(unit, i); isNew || at < t.from[refined] {
+			t.from[refined] = at
+			w.fresh = append(w.fresh, int32(i))
+			t.leads[refined] = t.leads[refined][:0]
 			for l := r.last[i]; l >= 0; l = r.sets[l].next {
 				t.leads[refined] = append(t.leads[refined], r.sets[l].to)
 			}

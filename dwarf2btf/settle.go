@@ -132,12 +132,7 @@ func (s *settling) mergeVersions() {
 	}
 }
 
-func (s *settling) earlier(a, b class) int {
-	if s.first[a] < s.first[b] {
-		return -1
-	}
-	return 1
-}
+func (s *settling) earlier(a, b class) int { return s.t.earlier(s.first, a, b) }
 
 // maxVersions limits with how many of a struct's refinements another one is compared.
 const maxVersions = 64

@@ -27,6 +27,7 @@ type table struct {
 	at      []uint32          // by class: where in records
 	keys    []digest          // by class
 	base    []class           // by class: what it is a refinement of, 0: it is none
+	from    []uint64          // by class, of refinements: where its record is from, unit and entry
 	leads   map[class][]class // by refinement: the ambiguous definitions that it leads to
 }
 
@@ -194,10 +195,15 @@ func (w *worker) room(c class) {
 	}
 }
 
+// cameAt is an entry's position among those of all units.
+func cameAt(unit, entry int) uint64 {
+	return uint64(unit+1)<<32 | uint64(entry) + 1 // baseUnit is in front
+}
+
 // came notes that a class came up, as the type of an index.
 func (w *worker) came(c class, unit, entry int) {
 	w.room(c)
-	at := uint64(unit+1)<<32 | uint64(entry) + 1 // baseUnit is in front
+	at := cameAt(unit, entry)
 	if w.first[c] == 0 {
 		w.first[c] = at
 	}
