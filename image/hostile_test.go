@@ -33,7 +33,11 @@ func TestTruncated(t *testing.T) {
 		if !ok {
 			t.Fatalf("no sample %s", name)
 		}
-		for n := 0; n < len(want.file); n += 1 + len(want.file)/2000 {
+		cuts := 2000
+		if testing.Short() {
+			cuts = 50 // the race detector makes it slow
+		}
+		for n := 0; n < len(want.file); n += 1 + len(want.file)/cuts {
 			types, err := use(New(name, want.file[:n:n], MaxBytes(1<<20)))
 			if err == nil && !bytes.Equal(types, want.types) {
 				t.Fatalf("%s: %d of %d bytes give other types", name, n, len(want.file))
@@ -121,7 +125,11 @@ func (z *zeros) Read(b []byte) (int, error) {
 // limit.
 func TestBombs(t *testing.T) {
 	const limit, size = 1 << 20, 20 << 20
-	for _, f := range written {
+	formats := written
+	if testing.Short() {
+		formats = []format{formatGzip, formatZstd} // lzma takes the race detector long to write
+	}
+	for _, f := range formats {
 		bomb := writeFrom(t, f, &zeros{size})
 		for name, file := range map[string][]byte{
 			"file":    bomb,
