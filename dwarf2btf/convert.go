@@ -7,11 +7,11 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/btfgen/btfgen/btf"
 	"github.com/btfgen/btfgen/internal/elffile"
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 // Options say what to convert, and how. The zero value converts types, on all cores.
@@ -164,7 +164,7 @@ func (in *input) separately(t *table, n int) ([]*worker, error) {
 	var next, failed atomic.Int64
 	failed.Store(math.MaxInt64)
 	errs := make([]error, n)
-	var wg sync.WaitGroup
+	var wg memory.Group
 	for i := range workers {
 		own := *in
 		w := &worker{table: t, decoder: decoder{input: &own}}

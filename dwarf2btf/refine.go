@@ -1,10 +1,10 @@
 package dwarf2btf
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/btfgen/btfgen/btf"
+	"github.com/btfgen/btfgen/internal/memory"
 )
 
 // A class is made by content in which named types are names. Where a name has
@@ -134,7 +134,7 @@ func (in *input) refine(t *table, workers []*worker) error {
 	}
 	var next atomic.Int64
 	errs := make([]error, len(workers))
-	var wg sync.WaitGroup
+	var wg memory.Group
 	for i, w := range workers {
 		wg.Go(func() {
 			for {
