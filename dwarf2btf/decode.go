@@ -192,53 +192,6 @@ func (d *decoder) decode(u *unit) error {
 	return d.finish()
 }
 
-var errSplit = errors.New("split DWARF is not supported, build without -gsplit-dwarf")
-
-// unitEntry reads the first entry, and says whether the rest is to be left out.
-func (d *decoder) unitEntry() (skip bool, err error) {
-	u := d.unit
-	d.strOffsetsBase, d.addrBase = 0, 0
-	if u.version >= 5 {
-		// Behind the header of the only contribution.
-		d.strOffsetsBase, d.addrBase = 2*uint64(u.offSize), 2*uint64(u.offSize)
-	}
-	code, pos := uleb(d.data, u.first)
-	if pos < 0 {
-		return false, d.entryError(u.first)
-	}
-	if code == 0 {
-		return true, nil
-	}
-	ab := d.abbr.find(code)
-	if ab == nil {
-		return false, fmt.Errorf("%w at offset 0x%x: abbreviation %d is not there", errEntry, u.first, code)
-	}
-	switch ab.tag {
-	case tagCompileUnit, tagPartialUnit, tagTypeUnit, tagSkeletonUnit:
-	default:
-		return false, fmt.Errorf("%w at offset 0x%x: tag 0x%x, expected a unit's", errEntry, u.first, ab.tag)
-	}
-	steps := d.abbr.steps[ab.read:ab.readEnd]
-	if d.attributes(steps, pos) < 0 {
-		return false, d.entryError(u.first)
-	}
-	if d.set>>slotAddrBase&1 != 0 {
-		d.addrBase = d.vals[slotAddrBase]
-	}
-	if d.set>>slotStrOffsets&1 != 0 {
-		// What depends on it may be in front of it.
-		d.strOffsetsBase = d.vals[slotStrOffsets]
-		if d.attributes(steps, pos) < 0 {
-			return false, d.entryError(u.first)
-		}
-	}
-	if u.kind == utSkeleton || ab.tag == tagSkeletonUnit || d.set>>slotDwoName&1 != 0 {
-		return false, fmt.Errorf("its types are in the file %q: %w", d.name(uint32(d.get(slotDwoName))), errSplit)
-	}
-	language := d.get(slotLanguage)
-	return language == langRust || language == langRustOld || !ab.children, nil
-}
-
 // walk goes through a unit's entries.
 func (d *decoder) walk() error {
 	data, pos := d.data, d.unit.first
