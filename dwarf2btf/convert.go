@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"github.com/btfgen/btfgen/btf"
@@ -275,13 +274,20 @@ func (w *worker) readAll() error {
 }
 
 // foresee makes room for all that is to come, if done bytes of size have given what s
-// has so far: growing by and by takes twice the memory.
+// has so far: growing by and by takes twice the memory. The first units have more
+// types than the rest, so that a part is never used; it takes no memory, as it is not
+// written to, which slices.Grow would do.
 func foresee[T any](s []T, done, size int) []T {
 	if spare := cap(s) - len(s); spare > len(s)/8 || done < size/32 {
 		return s
 	}
 	want := int(float64(len(s)) * float64(size) / float64(done) * 1.1)
-	return slices.Grow(s, max(0, want-len(s)))
+	if want <= cap(s) {
+		return s
+	}
+	grown := make([]T, len(s), want)
+	copy(grown, s)
+	return grown
 }
 
 // try decodes; where there are references to what was not looked at, all over.
