@@ -105,7 +105,7 @@ func TestArrays(t *testing.T) {
 	f := one(
 		base("c", "char", 1, ateSignedChar),
 		array("c", upper(2), upper(3)), array("c", nil), array("c", []attr{{atCount, formData1, 7}}),
-		array("c", []attr{{atUpperBound, formData4, 0xffffffff}}), array("c", []attr{{atUpperBound, formExprloc, []byte{0x97, 1}}}),
+		array("c", []attr{{atUpperBound, formData4, uint64(0xffffffff)}}), array("c", []attr{{atUpperBound, formExprloc, []byte{0x97, 1}}}),
 		array("c", upper(1<<20), upper(1<<20), nil),
 	)
 	expect(t, convert(t, f.bytes(), Options{}), `

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// cacheVar names the folder where kernels are kept between runs, in place of btfgen/vm in the user's cache folder: the one
-	// that the tests with booted kernels have.
-	cacheVar = "BTFGEN_VM_CACHE"
 	// enoughCPU and enoughMemory are the parts of pahole's that ours may take at most.
 	enoughCPU, enoughMemory = 1.0 / 4, 1.0 / 2
 )
@@ -38,18 +35,10 @@ func debugKernel(t *testing.T, wanted debkernel.Wanted) *debkernel.Kernel {
 	for _, tool := range []string{"apt-get", "dpkg-deb", "tar"} {
 		need.Tool(t, tool)
 	}
-	dir := os.Getenv(cacheVar)
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			need.Missing(t, "a folder to keep kernels in: set %s: %v", cacheVar, err)
-		}
-		dir = filepath.Join(user, "btfgen", "vm")
-	}
-	cache := debkernel.Cache{Dir: dir, Log: t.Logf}
+	cache := debkernel.Shared(t)
 	k, err := cache.Get(context.Background(), wanted, nil)
 	if err != nil {
-		need.Missing(t, "the debug package of the kernel %v, in %s or through apt: %v", wanted, dir, err)
+		need.Missing(t, "the debug package of the kernel %v, in %s or through apt: %v", wanted, cache.Dir, err)
 	}
 	t.Logf("the kernel is %s", k.Release)
 	return k

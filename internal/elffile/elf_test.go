@@ -81,12 +81,12 @@ func deflated(t *testing.T, text []byte) []byte {
 	return b.Bytes()
 }
 
-func compressed(order binary.AppendByteOrder, class elf.Class, kind elf.CompressionType, size int, body []byte) []byte {
+func compressed(order binary.AppendByteOrder, class elf.Class, kind elf.CompressionType, size uint64, body []byte) []byte {
 	b := order.AppendUint32(nil, uint32(kind))
 	if class == elf.ELFCLASS32 {
 		b = order.AppendUint32(order.AppendUint32(b, uint32(size)), 1)
 	} else {
-		b = order.AppendUint64(order.AppendUint64(order.AppendUint32(b, 0), uint64(size)), 1)
+		b = order.AppendUint64(order.AppendUint64(order.AppendUint32(b, 0), size), 1)
 	}
 	return append(b, body...)
 }
@@ -107,8 +107,8 @@ func TestSectionsAreReadAndExpanded(t *testing.T) {
 				{Name: ".zdebug_old", Type: elf.SHT_PROGBITS},
 			}, [][]byte{
 				text,
-				compressed(order, class, elf.COMPRESS_ZLIB, len(text), deflated(t, text)),
-				compressed(order, class, elf.COMPRESS_ZSTD, len(text), z.EncodeAll(text, nil)),
+				compressed(order, class, elf.COMPRESS_ZLIB, uint64(len(text)), deflated(t, text)),
+				compressed(order, class, elf.COMPRESS_ZSTD, uint64(len(text)), z.EncodeAll(text, nil)),
 				old,
 			})
 			e, err := Parse(Bytes(b))

@@ -18,11 +18,7 @@ import (
 	"github.com/btfgen/btfgen/internal/need"
 )
 
-const (
-	askedBy = "BTFGEN_IMAGE"
-	// cacheVar names the folder where kernels are kept between runs, the same as for "make vm".
-	cacheVar = "BTFGEN_VM_CACHE"
-)
+const askedBy = "BTFGEN_IMAGE"
 
 // real is a kernel, and what is known about it from elsewhere.
 type real struct {
@@ -67,7 +63,7 @@ var kernels = []real{
 func TestDebianKernels(t *testing.T) {
 	need.Asked(t, askedBy, "image")
 	known := listed(t)
-	cache := debkernel.Cache{Dir: cacheFolder(t), Log: t.Logf}
+	cache := debkernel.Shared(t)
 	compared := 0
 	for _, want := range kernels {
 		folder := "debian/" + want.Version + "/" + want.arch + "/"
@@ -202,15 +198,4 @@ func listed(t *testing.T) map[string]*hub.Kernel {
 		byPath[k.Name] = k
 	}
 	return byPath
-}
-
-func cacheFolder(t *testing.T) string {
-	if dir := os.Getenv(cacheVar); dir != "" {
-		return dir
-	}
-	user, err := os.UserCacheDir()
-	if err != nil {
-		need.Missing(t, "a folder to keep kernels in: set %s: %v", cacheVar, err)
-	}
-	return filepath.Join(user, "btfgen", "vm")
 }

@@ -24,11 +24,7 @@ import (
 	"github.com/btfgen/btfgen/internal/vmtest/script"
 )
 
-const (
-	askedBy = "BTFGEN_VM"
-	// cacheVar names the folder where kernels are kept between runs, in place of btfgen/vm in the user's cache folder.
-	cacheVar = "BTFGEN_VM_CACHE"
-)
+const askedBy = "BTFGEN_VM"
 
 // kernels are those that are booted.
 var kernels = []wanted{
@@ -146,15 +142,7 @@ func (l *lab) goBuild(goarch, name string) []byte {
 // has it, else the kernel's own; of one that carries none it is what its debug information gives, even if the set has some:
 // that is what is tried here.
 func (l *lab) fetchKernels(source string) {
-	dir := os.Getenv(cacheVar)
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			need.Missing(l.t, "a folder to keep kernels in: set %s: %v", cacheVar, err)
-		}
-		dir = filepath.Join(user, "btfgen", "vm")
-	}
-	cache := debkernel.Cache{Dir: dir, Log: l.t.Logf}
+	cache := debkernel.Shared(l.t)
 	known := listed(l.t, source)
 	added := map[string][]byte{} // what is to be in the set and is not, by path
 	for _, w := range kernels {
@@ -167,7 +155,7 @@ func (l *lab) fetchKernels(source string) {
 		}
 		k, err := cache.Get(context.Background(), w.Wanted, preferred)
 		if err != nil {
-			need.Missing(l.t, "the kernel %v of Debian %s, in %s or through apt: %v", w, w.Version, dir, err)
+			need.Missing(l.t, "the kernel %v of Debian %s, in %s or through apt: %v", w, w.Version, cache.Dir, err)
 		}
 		b := &booted{build: w.build, Kernel: k, path: folder + k.Release}
 		at := known[b.path]
