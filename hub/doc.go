@@ -5,9 +5,11 @@
 // BTF.
 //
 // It must not know relocations, nor what BTF says: it looks at the magic, and
-// lets package btf find the BTF in an ELF file.
+// lets package btf find the BTF in an ELF file, and package image that of
+// other files.
 //
-// Listing is cheap: nothing is read before [Kernel.Load]. A worker loads one
+// Listing is cheap: nothing is read before [Kernel.Load], but for what tells a
+// single image's name. A worker loads one
 // kernel after another with its own [Reader], whose buffers are reused; memory
 // is bounded by the number of workers and by [MaxBytes]. Reading writes no
 // temporary files, and names in archives are never used as paths.

@@ -24,7 +24,8 @@ func newDump() *cobra.Command {
 		Use:   "dump [flags] FILE",
 		Short: "Print types as text, C or JSON",
 		Long: `Print the types of FILE: raw BTF or an ELF file with a .BTF section (vmlinux, a
-module, an eBPF object), packed (.xz, .gz, .zst, .tar.xz) or not.
+module, an eBPF object), packed (.xz, .gz, .zst, .tar.xz) or not; or of anything
+that "btfgen extract" gets BTF out of.
 
 The formats: raw is line for line what "bpftool btf dump file FILE" prints, c is
 a header that clang and gcc compile, json is one document of all types.`,

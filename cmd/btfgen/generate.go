@@ -45,6 +45,7 @@ have; the program asked just that, so --strict lets them pass.`,
 		Example: `  btfgen generate --out minimized opensnoop.bpf.o
   btfgen generate --hub btfhub-archive --out minimized opensnoop.bpf.o
   btfgen generate --hub btfhub-archive --kernel 'debian/*' --kernel '*/arm64/*' --out minimized agent
+  btfgen generate --hub linux-image-6.1.0-50-686-dbg_6.1.176-1_i386.deb --out minimized filter.bpf.o
   btfgen generate --hub vmlinux --module nf_tables.ko --out minimized filter.bpf.o`,
 		Args: objectArgs,
 		RunE: func(cmd *cobra.Command, objects []string) error { return f.run(cmd, objects) },

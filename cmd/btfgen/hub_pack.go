@@ -34,6 +34,7 @@ If a kernel fails, STORE is not written; --keep-going leaves such kernels out. A
 but the first of several kernels with the same name are failures.`,
 		Example: `  btfgen hub pack --out kernels.store btfhub-archive
   btfgen hub pack --out debian.store --kernel 'debian/*' btfhub-archive
+  btfgen hub pack --out mine.store linux-image-*.deb
   btfgen hub pack --out all.store ours.store theirs.store`,
 		Args: pathArgs,
 		RunE: func(cmd *cobra.Command, paths []string) error { return f.run(cmd, paths) },

@@ -19,7 +19,7 @@ type kernelFlags struct{ hubs, globs, modules []string }
 
 func (k *kernelFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]), of a kernel store, or of one kernel's BTF or vmlinux; repeatable (default: the built-in kernels, see btfgen help hub)")
+	f.StringArrayVar(&k.hubs, "hub", nil, "`PATH` of an archive tree (distro/version/arch/release.btf[.tar.xz|.xz|.zst|.gz]), of a kernel store, or of one kernel's BTF, vmlinux, vmlinuz or package; repeatable (default: the built-in kernels, see btfgen help hub)")
 	f.StringArrayVar(&k.globs, "kernel", nil, "only kernels whose distro/version/arch/release matches `GLOB` (* also crosses /); repeatable")
 	f.StringArrayVar(&k.modules, "module", nil, "`FILE` of a kernel module, or its split BTF, that belongs to the one kernel of --hub; repeatable")
 }
@@ -95,7 +95,7 @@ func (k *kernelFlags) listFrom(what string) (listed, error) {
 		source, err := hub.Open(path, options...)
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%w: expected an archive tree, a kernel store or a kernel's BTF", err)
+				err = fmt.Errorf("%w: expected an archive tree, a kernel store, or a kernel's BTF, image or package", err)
 			}
 			return listed{}, fmt.Errorf("%s%w", what, err)
 		}
