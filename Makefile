@@ -125,8 +125,8 @@ fuzz: ## every fuzz target for FUZZTIME (10m), one after the other
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for a few seconds
-	scripts/fuzz 5s $(FUZZED)
-	scripts/fuzz-c 5s
+	scripts/fuzz 2s $(FUZZED)
+	scripts/fuzz-c 2s
 
 .PHONY: bench
 bench: ## benchmarks, then CPU time beside bpftool's in the same run

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/btfgen/btfgen/internal/elffile"
+	"github.com/btfgen/btfgen/internal/need"
 )
 
 // readAll does with a package all that can be done, and returns the first error.
@@ -89,6 +90,7 @@ func TestCutShort(t *testing.T) {
 
 // TestBombs: what is small and says, or becomes, much.
 func TestBombs(t *testing.T) {
+	need.Long(t)
 	zeros := make([]byte, 150<<20)
 	claims := func(size int64) []byte {
 		var b bytes.Buffer
@@ -160,6 +162,7 @@ func TestBombs(t *testing.T) {
 
 // TestLimits: what the caller allows.
 func TestLimits(t *testing.T) {
+	need.Long(t)
 	files := sampleFiles()
 	data := tarOf(t, files)
 	for ending := range packings {

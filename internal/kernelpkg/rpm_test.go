@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"testing"
+
+	"github.com/btfgen/btfgen/internal/need"
 )
 
 // rpmTag is a value of an RPM header that is made up: a string, or a list of
@@ -180,6 +182,7 @@ func rpmWith(tags []rpmTag, payload []byte) []byte {
 }
 
 func TestRPM(t *testing.T) {
+	need.Long(t)
 	files := sampleFiles()
 	// A hard link has the bytes, the one before it none.
 	files = append(files,

@@ -72,6 +72,7 @@ func TestBranchConverters(t *testing.T) {
 
 // More of it, beside xz itself.
 func TestBranchConvertersXZ(t *testing.T) {
+	need.Long(t)
 	xz := need.Tool(t, "xz")
 	for _, name := range append([]string{"ia64"}, converters...) {
 		for _, n := range []int{0, 1, 4, 5, 6, 1 << 20} {
