@@ -186,10 +186,10 @@ func TestAlternateFile(t *testing.T) {
 	at := uint64(other.labels["i"].at)
 	for _, forms := range [][2]uint64{{formGNURefAlt, formGNUStrpAlt}, {formRefSup4, formStrpSup}} {
 		f := one(&entry{tag: tagTypedef, attrs: []attr{{atName, forms[1], uint64(1)}, {atType, forms[0], at}}})
-		f.more = []testSection{{name: ".gnu_debugaltlink", data: []byte("../shared.debug\x00\xab\xcd")}}
+		f.more = []testSection{{name: ".gnu_debugaltlink", data: []byte("../common.debug\x00\xab\xcd")}}
 		raw := f.bytes()
 		o := Options{Alternate: func(name string, buildID []byte) (elffile.File, error) {
-			if name != "../shared.debug" || string(buildID) != "\xab\xcd" {
+			if name != "../common.debug" || string(buildID) != "\xab\xcd" {
 				t.Errorf("asked for %q, %x", name, buildID)
 			}
 			return elffile.Bytes(alternate), nil
@@ -197,7 +197,7 @@ func TestAlternateFile(t *testing.T) {
 		expect(t, convert(t, raw, o), `
 			[1] TYPEDEF 'int' type_id=2
 			[2] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED`)
-		if _, err := Convert(elffile.Bytes(raw), Options{}); err == nil || !strings.Contains(err.Error(), "../shared.debug") {
+		if _, err := Convert(elffile.Bytes(raw), Options{}); err == nil || !strings.Contains(err.Error(), "../common.debug") {
 			t.Error(err)
 		}
 		missing := errors.New("no such file")

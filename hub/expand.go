@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/btfgen/btfgen/internal/maxratio"
 	"github.com/btfgen/btfgen/internal/xz"
 )
 
@@ -52,14 +53,6 @@ func promises(base string) (p packing, tar bool) {
 	return p, strings.HasSuffix(base, ".tar")
 }
 
-// Bounds on how much a packed byte can expand to: a file that claims more is
-// wrong, and gets no memory.
-const (
-	maxRatioXZ   = 8192  // a match of 273 bytes takes 14 bits of 0.022 bit each: 7,100
-	maxRatioGzip = 1032  // a match of 258 bytes takes 2 bits
-	maxRatioZstd = 32768 // a block of 128 KB takes 4 bytes
-)
-
 // maxZstdWindow limits a zstd frame's window in bytes: what `zstd --long`
 // writes. A frame that does not say its size takes so much memory.
 const maxZstdWindow = 128 << 20
@@ -84,7 +77,7 @@ func (r *Reader) expandXZ(packed []byte, buf *buffer) ([]byte, error) {
 	if size > r.maxBytes {
 		return nil, tooLarge(r.maxBytes)
 	}
-	if size > maxRatioXZ*int64(len(packed)) {
+	if size > maxratio.XZ*int64(len(packed)) {
 		return nil, fmt.Errorf("%d bytes cannot expand to %d", len(packed), size)
 	}
 	out := buf.grow(int(size))
@@ -101,7 +94,7 @@ func (r *Reader) expandGzip(packed []byte, buf *buffer) ([]byte, error) {
 	}
 	// The last four bytes are the size, if there is but one member.
 	hint := int64(binary.LittleEndian.Uint32(packed[len(packed)-4:]))
-	hint = min(hint, r.maxBytes, maxRatioGzip*int64(len(packed)))
+	hint = min(hint, r.maxBytes, maxratio.Gzip*int64(len(packed)))
 	buf.grow(int(hint) + 1)
 	out, err := buf.readAll(r.gzip, 0, r.maxBytes)
 	return out, truncated(err)
@@ -127,7 +120,7 @@ func (r *Reader) expandZstd(packed []byte, buf *buffer) ([]byte, error) {
 		if header.FrameContentSize > uint64(r.maxBytes) {
 			return nil, tooLarge(r.maxBytes)
 		}
-		size = min(max(int64(header.FrameContentSize), 1), maxRatioZstd*int64(len(packed)))
+		size = min(max(int64(header.FrameContentSize), 1), maxratio.Zstd*int64(len(packed)))
 		if out, err := r.zstd.DecodeAll(packed, buf.grow(int(size))[:0:size]); err == nil {
 			return out, nil
 		}

@@ -13,7 +13,7 @@ import (
 
 // convert makes BTF of the DWARF of an ELF file.
 func (i *Image) convert(f elffile.File, o Options) ([]byte, error) {
-	options := dwarf2btf.Options{Workers: o.Workers, Functions: o.Functions, NoEnum64: o.NoEnum64, Base: o.Base}
+	options := dwarf2btf.Options{Workers: i.workers, Functions: o.Functions, NoEnum64: o.NoEnum64, Base: o.Base}
 	var mapped [][]byte
 	defer func() {
 		for _, b := range mapped {

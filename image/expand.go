@@ -14,6 +14,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz/lzma"
 
+	"github.com/btfgen/btfgen/internal/maxratio"
 	"github.com/btfgen/btfgen/internal/memory"
 	"github.com/btfgen/btfgen/internal/xz"
 )
@@ -50,13 +51,9 @@ var magics = [formats]string{
 	formatZstd:      "\x28\xb5\x2f\xfd",
 }
 
-// Bounds on how much a byte can expand to: what claims more is wrong, and gets no
-// memory.
+// Bounds on how much a byte can expand to, beside those of maxratio.
 const (
-	maxRatioXZ    = 8192  // a match of 273 bytes takes 14 bits of 0.022 bit each: 7,100
-	maxRatioGzip  = 1032  // a match of 258 bytes takes 2 bits
-	maxRatioZstd  = 43691 // a block of 128 KB takes 3 bytes, and one of them
-	maxRatioLZ4   = 255   // a byte of a match's length
+	maxRatioLZ4   = 255 // a byte of a match's length
 	maxRatioLZO   = 255
 	maxRatioBzip2 = 45900 // a block of 900 KB of one byte takes 20 bytes or so
 )
@@ -134,7 +131,7 @@ func expand(f format, b []byte, limit int64, whole bool) ([]byte, error) {
 			return nil, err
 		}
 		r.Multistream(whole)
-		return readHinted(r, b, maxRatioGzip, limit)
+		return readHinted(r, b, maxratio.Gzip, limit)
 	case formatBzip2:
 		out, err := readHinted(bzip2.NewReader(bytes.NewReader(b)), b, maxRatioBzip2, limit)
 		if after := bzip2.StructuralError("bad magic value in continuation file"); !whole && errors.Is(err, after) {
@@ -200,7 +197,7 @@ func expandXZ(b []byte, limit int64, whole bool) ([]byte, error) {
 	if size > limit {
 		return nil, tooLarge(limit)
 	}
-	if size > maxRatioXZ*int64(len(b)) {
+	if size > maxratio.XZ*int64(len(b)) {
 		return nil, tooDense(len(b), size)
 	}
 	out := alloc(size)
@@ -210,7 +207,7 @@ func expandXZ(b []byte, limit int64, whole bool) ([]byte, error) {
 func expandLZMA(b []byte, limit int64) ([]byte, error) {
 	// The reader takes memory for a dictionary as large as the header says, which
 	// need not be larger than what there can be.
-	dict := min(int64(binary.LittleEndian.Uint32(b[1:])), limit, maxRatioXZ*int64(len(b)))
+	dict := min(int64(binary.LittleEndian.Uint32(b[1:])), limit, maxratio.XZ*int64(len(b)))
 	dict = max(dict, lzma.MinDictCap)
 	header := bytes.Clone(b[:lzmaHeader])
 	binary.LittleEndian.PutUint32(header[1:], uint32(dict))
@@ -219,7 +216,7 @@ func expandLZMA(b []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readHinted(r, b, maxRatioXZ, limit)
+	return readHinted(r, b, maxratio.XZ, limit)
 }
 
 func expandLZ4(b []byte, limit int64, whole bool) ([]byte, error) {

@@ -20,7 +20,7 @@ func use(i *Image) ([]byte, error) {
 	i.Arch()
 	_, _ = i.Banner()
 	_, _ = i.Modinfo()
-	types, _, err := i.BTF(Options{Workers: 1})
+	types, _, err := i.BTF(Options{})
 	return types, err
 }
 
@@ -225,13 +225,13 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(bzImage(b.Bytes()))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		i := New("fuzz", b, MaxBytes(1<<20))
+		i := New("fuzz", b, MaxBytes(1<<20), Workers(1))
 		types, err := use(i)
 		if err == nil && len(types) == 0 {
 			t.Fatal("no types, and no error")
 		}
 		// Asked again, it says the same.
-		again, _, err2 := i.BTF(Options{Workers: 1})
+		again, _, err2 := i.BTF(Options{})
 		if (err == nil) != (err2 == nil) || !bytes.Equal(types, again) {
 			t.Fatalf("%d bytes, %v; then %d bytes, %v", len(types), err, len(again), err2)
 		}

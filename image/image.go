@@ -65,8 +65,6 @@ type Options struct {
 	Functions bool
 	// NoEnum64 writes enums of 8 bytes in the way of older loaders.
 	NoEnum64 bool
-	// Workers limits the goroutines that convert; 0: one a processor.
-	Workers int
 	// Base is the kernel's BTF, for modules. One that is converted needs it for
 	// split BTF; one that has BTF is checked against it.
 	Base *btf.BTF
@@ -86,6 +84,7 @@ type Image struct {
 	path     string // if opened by path
 	file     elffile.File
 	maxBytes int64
+	workers  int
 	mapped   []byte // file's, if it is mapped
 	inMemory bool   // the whole of file costs nothing
 	info     os.FileInfo
@@ -98,6 +97,9 @@ type Image struct {
 
 // Option is an option of Open and New.
 type Option func(*Image)
+
+// Workers limits the goroutines that expand and convert; 0 is one a processor.
+func Workers(n int) Option { return func(i *Image) { i.workers = n } }
 
 // MaxBytes limits what is expanded of an image in bytes, all attempts together.
 func MaxBytes(n int64) Option {

@@ -29,7 +29,7 @@ func (i *Image) openPackage() (*kernelpkg.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.pkg, i.pkgErr = kernelpkg.Open(b[0], kernelpkg.Options{Workers: runtime.GOMAXPROCS(0)})
+	i.pkg, i.pkgErr = kernelpkg.Open(b[0], kernelpkg.Options{Workers: i.atOnce()})
 	return i.pkg, i.pkgErr
 }
 
@@ -39,7 +39,15 @@ func (i *Image) member(p *kernelpkg.Package, name string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newImage(name, f, MaxBytes(i.maxBytes)), nil
+	return newImage(name, f, MaxBytes(i.maxBytes), Workers(i.workers)), nil
+}
+
+// atOnce is how many goroutines there may be.
+func (i *Image) atOnce() int {
+	if i.workers > 0 {
+		return i.workers
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // packagedBTF is BTF for a package. Of a kernel's files the first that gives types

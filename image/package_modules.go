@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/btfgen/btfgen/internal/elffile"
 	"github.com/btfgen/btfgen/internal/kernelpkg"
@@ -22,14 +21,22 @@ type ModuleTypes struct {
 // Modules calls f with each module of the package that the image is, in the
 // archive's order, from one goroutine. The modules are those of the package's
 // first kernel. Options.Base is needed for those whose types have to be
-// converted. It stops with f's first error. An image of another kind is an error.
+// converted. It stops with f's first error, and returns it as it is. An image of
+// another kind is an error.
 func (i *Image) Modules(ctx context.Context, o Options, f func(ModuleTypes) error) error {
+	var stopped error
 	err := i.guard(func() error {
 		if kind := i.Kind(); kind != Package {
 			return fmt.Errorf("%v, expected a package of a kernel and its modules", kind)
 		}
-		return i.modules(ctx, i.withAlternate(o), f)
+		return i.modules(ctx, i.withAlternate(o), func(m ModuleTypes) error {
+			stopped = f(m)
+			return stopped
+		})
 	})
+	if stopped != nil {
+		return stopped
+	}
 	if err != nil {
 		return i.named(err)
 	}
@@ -39,11 +46,7 @@ func (i *Image) Modules(ctx context.Context, o Options, f func(ModuleTypes) erro
 // modules reads one module after another, since the archive is a stream, and has
 // workers get at the types of those that are read.
 func (i *Image) modules(ctx context.Context, o Options, f func(ModuleTypes) error) error {
-	workers := o.Workers
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	o.Workers = 1 // modules have few units
+	workers := i.atOnce()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -71,7 +74,7 @@ func (i *Image) modules(ctx context.Context, o Options, f func(ModuleTypes) erro
 					m := ModuleTypes{Name: name}
 					// Content is a part of the file where the archive is not compressed.
 					m.Err = i.guard(func() (err error) {
-						m.BTF, m.Origin, err = New(name, content, MaxBytes(i.maxBytes)).BTF(o)
+						m.BTF, m.Origin, err = New(name, content, MaxBytes(i.maxBytes), Workers(1)).BTF(o)
 						return err
 					})
 					result <- m

@@ -70,7 +70,7 @@ processors, and only the blocks with what is needed.`,
 
 // options are the image's, but for the base.
 func (f *extractFlags) options() image.Options {
-	o := image.Options{Functions: f.functions, NoEnum64: f.enum64 == "no", Workers: f.jobs}
+	o := image.Options{Functions: f.functions, NoEnum64: f.enum64 == "no"}
 	if f.dwarf {
 		o.DWARF = image.OnlyDWARF
 	}
@@ -93,7 +93,7 @@ func (f *extractFlags) run(cmd *cobra.Command, input string) error {
 	}
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	img, err := image.Open(input)
+	img, err := image.Open(input, image.Workers(f.jobs))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: expected a kernel, a module or a package of them", err)

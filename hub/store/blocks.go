@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/btfgen/btfgen/internal/maxratio"
 )
 
 // Blocks and directories are single zstd frames without a checksum of their
@@ -43,17 +45,13 @@ var decoders = sync.Pool{New: func() any {
 	return d
 }}
 
-// maxRatio bounds how many bytes zstd can make of one: a block of 128 KB takes
-// 4 bytes.
-const maxRatio = 32 << 10
-
 // unpack expands packed into exactly size bytes. dictionary is nil if it was
 // packed without one.
 func unpack(packed []byte, crc uint32, size int, dictionary []byte) ([]byte, error) {
 	if checksum(packed) != crc {
 		return nil, damaged("wrong checksum")
 	}
-	if size > maxRatio*len(packed) {
+	if size > maxratio.Zstd*len(packed) {
 		return nil, damaged("%d bytes cannot expand to %d", len(packed), size)
 	}
 	d, ok := decoders.Get().(*zstd.Decoder)

@@ -11,15 +11,12 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/btfgen/btfgen/internal/maxratio"
 )
 
-// Bounds on how much a compressed byte can expand to, and on what is expanded at
-// all: a section that claims more is wrong, and gets no memory.
-const (
-	maxRatioZlib = 1032  // a match of 258 bytes takes 2 bits
-	maxRatioZstd = 32768 // a block of 128 KB takes 4 bytes
-	maxExpanded  = 4 << 30
-)
+// maxExpanded is the largest section in bytes that is expanded at all.
+const maxExpanded = 4 << 30
 
 // Read returns the contents of sections, decompressed, in their order; nil for a
 // section that is nil or has no bytes in the file. All are fetched at once. They
@@ -94,7 +91,7 @@ func tooLarge(packed int, size, ratio uint64) error {
 }
 
 func expandZlib(b []byte, size uint64) ([]byte, error) {
-	if err := tooLarge(len(b), size, maxRatioZlib); err != nil {
+	if err := tooLarge(len(b), size, maxratio.Gzip); err != nil {
 		return nil, err
 	}
 	r, err := zlib.NewReader(bytes.NewReader(b))
@@ -105,7 +102,7 @@ func expandZlib(b []byte, size uint64) ([]byte, error) {
 }
 
 func expandZstd(b []byte, size uint64) ([]byte, error) {
-	if err := tooLarge(len(b), size, maxRatioZstd); err != nil {
+	if err := tooLarge(len(b), size, maxratio.Zstd); err != nil {
 		return nil, err
 	}
 	r, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderMaxMemory(max(size, 1<<20)))

@@ -3,6 +3,8 @@ package xz
 import (
 	"crypto/sha256"
 	"fmt"
+
+	"github.com/btfgen/btfgen/internal/maxratio"
 )
 
 const (
@@ -18,10 +20,6 @@ const (
 	maxDictionary = 64 << 20
 	// maxChunk is what one LZMA2 chunk expands to at most, in bytes.
 	maxChunk = 1 << 21
-	// maxRatio bounds what one byte of LZMA2 data can expand to: the densest
-	// symbol, a repeated match of 273 bytes, codes 14 bits of at least
-	// log2(2048/2017) = 0.022 bits each, which is 7090 bytes a byte.
-	maxRatio = 8192
 )
 
 // blockDecoder expands one block as far as asked for, and goes on from there when
@@ -59,7 +57,7 @@ func (d *blockDecoder) open(file []byte, b block, index int, dst, own []byte, wh
 	if !knownCheck(b.check) {
 		return own, unknownCheck(b.check, dataEnd)
 	}
-	if b.expanded/maxRatio > b.unpadded {
+	if b.expanded/maxratio.XZ > b.unpadded {
 		return own, corrupt(b.offset, "block of %d bytes that claims to expand to %d", b.unpadded, b.expanded)
 	}
 	d.buf = dst

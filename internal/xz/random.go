@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+
+	"github.com/btfgen/btfgen/internal/maxratio"
 )
 
 const (
@@ -81,7 +83,7 @@ func NewReader(file []byte, workers int) (*Reader, error) {
 	r := &Reader{file: file, whole: maxWhole, last: -1, blocks: d.blocks, starts: make([]int64, 0, len(d.blocks)+1), used: make([]bool, len(d.blocks))}
 	at, largest := int64(0), int64(1)
 	for _, b := range r.blocks {
-		if b.expanded/maxRatio > b.unpadded {
+		if b.expanded/maxratio.XZ > b.unpadded {
 			return nil, corrupt(b.offset, "block of %d bytes that claims to expand to %d", b.unpadded, b.expanded)
 		}
 		r.starts = append(r.starts, at)
